@@ -1,0 +1,15 @@
+//! All that crosses between the page and its worker: one enum each way.
+//!
+//! Weights never cross, only what a person typed, what the model answered, and how far things are.
+//! The worker speaks first, with [`Event::Ready`]: a message sent before its module has loaded is lost.
+//! The same types are what the terminal prints, so this crate knows no browser and no terminal.
+
+mod event;
+mod model;
+mod request;
+
+pub use event::{
+    DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
+};
+pub use model::{CatalogueEntry, ModelInfo, ModelSource};
+pub use request::{GenerateOptions, Message, Request, Role};

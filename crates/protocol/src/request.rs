@@ -1,0 +1,68 @@
+//! What the page asks of the worker.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ModelSource;
+
+/// One wish of the page. Every answer is an [`Event`](crate::Event).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Request {
+    /// Loads a model, in place of the one that is loaded.
+    /// A `ModelSource::File` travels with the browser's `File` beside this value, under the key `file`.
+    Load {
+        /// Where its bytes come from.
+        source: ModelSource,
+    },
+    /// Answers the last message of a conversation.
+    Generate {
+        /// The page's number for this answer; every event about it carries the number back.
+        turn: u32,
+        /// The whole conversation, oldest first. What has not changed since the last turn is not computed again.
+        messages: Vec<Message>,
+        /// How to choose tokens and when to stop.
+        options: GenerateOptions,
+    },
+    /// Ends the answer in progress after the token in flight, or the load in progress after the piece in flight.
+    Stop,
+    /// Removes a model's stored bytes.
+    Forget {
+        /// The model's address, as in `ModelSource::Url`.
+        url: String,
+    },
+}
+
+/// Who wrote a message. The names are the chat templates' own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Standing instructions.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation. `content` is ordinary text: control tokens in it stay text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who wrote it.
+    pub role: Role,
+    /// What they wrote.
+    pub content: String,
+}
+
+/// How an answer is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GenerateOptions {
+    /// Most tokens to generate; `None` means until the context is full.
+    pub max_tokens: Option<u32>,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> GenerateOptions {
+        GenerateOptions { max_tokens: Some(1024) }
+    }
+}
