@@ -1,0 +1,218 @@
+//! The device: what was found, what it grants, and the objects that every plan shares.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use crate::counters::Counters;
+use crate::readback::ReadbackRing;
+use crate::step::UniformArena;
+use crate::{Counts, GpuError, probe};
+
+/// An open device. It is used from one thread.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    pub(crate) counters: Counters,
+    pub(crate) uniforms: UniformArena,
+    pub(crate) readbacks: Rc<ReadbackRing>,
+    pub(crate) pipelines: RefCell<HashMap<String, wgpu::ComputePipeline>>,
+    limits: Limits,
+    report: Report,
+    tier: Cell<Tier>,
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+/// What the adapter says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Name for people.
+    pub adapter: String,
+    /// Whether it is software on the CPU.
+    pub software: bool,
+}
+
+/// What the device grants. Never below WebGPU's defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that one binding can cover.
+    pub binding_bytes: u64,
+    /// Workgroups along one dimension of a dispatch.
+    pub workgroups: u32,
+}
+
+/// The kernels a device can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Subgroup operations, with sizes from `min_size` to `max_size` lanes.
+    Subgroups {
+        /// Fewest lanes a subgroup may have.
+        min_size: u32,
+        /// Most lanes a subgroup may have.
+        max_size: u32,
+    },
+    /// Workgroup memory only.
+    Plain,
+}
+
+/// Which kernels to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TierChoice {
+    /// The best that the probe allows.
+    #[default]
+    Auto,
+    /// Subgroups, or an error that says why not.
+    Subgroups,
+    /// Plain, even where subgroups work.
+    Plain,
+}
+
+impl Gpu {
+    /// Opens the fastest adapter with all the limits it has, and probes its subgroups.
+    pub async fn request(choice: TierChoice) -> Result<Gpu, GpuError> {
+        let adapter = request_adapter().await?;
+        let report = report(&adapter);
+        let limits = adapter.limits();
+        let (device, queue) = request_device(&adapter, &report).await?;
+        let lost = Arc::new(Mutex::new(None));
+        watch(&device, &lost);
+
+        let counters = Counters::default();
+        let uniforms = UniformArena::new(&device);
+        let readbacks = Rc::new(ReadbackRing::default());
+        let limits = Limits {
+            binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            workgroups: limits.max_compute_workgroups_per_dimension,
+        };
+        let pipelines = RefCell::new(HashMap::new());
+        let tier = Cell::new(Tier::Plain);
+        let gpu = Gpu { device, queue, counters, uniforms, readbacks, pipelines, limits, report, tier, lost };
+        gpu.tier.set(gpu.choose_tier(&adapter, choice).await?);
+        Ok(gpu)
+    }
+
+    /// What the adapter says of itself.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What the device grants.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// The kernels in use.
+    pub fn tier(&self) -> Tier {
+        self.tier.get()
+    }
+
+    /// What has been asked of the device so far.
+    pub fn counts(&self) -> Counts {
+        self.counters.get()
+    }
+
+    /// Fails once the device is lost.
+    pub fn alive(&self) -> Result<(), GpuError> {
+        // A poisoned lock would mean a panic inside the one-line callback below.
+        let lost = self.lost.lock().map(|reason| reason.clone()).unwrap_or_default();
+        lost.map_or(Ok(()), |reason| Err(GpuError::Lost { reason }))
+    }
+
+    /// Drops the device at once. Everything that uses it fails with [`GpuError::Lost`] from here on.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    pub(crate) fn create_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.counters.add(|counts| {
+            counts.objects_created += 1;
+            counts.bytes_allocated += size;
+        });
+        let label = Some(label);
+        self.device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
+    }
+
+    async fn choose_tier(&self, adapter: &wgpu::Adapter, choice: TierChoice) -> Result<Tier, GpuError> {
+        if choice == TierChoice::Plain {
+            return Ok(Tier::Plain);
+        }
+        let info = adapter.get_info();
+        let probed = if has_subgroups(&self.device) {
+            probe::subgroups(self, info.subgroup_min_size, info.subgroup_max_size).await
+        } else {
+            Err("this device or browser has none".to_string())
+        };
+        match (probed, choice) {
+            (Ok(tier), _) => Ok(tier),
+            (Err(found), TierChoice::Subgroups) => Err(GpuError::NoSubgroups { found }),
+            (Err(_), _) => Ok(Tier::Plain),
+        }
+    }
+}
+
+async fn request_adapter() -> Result<wgpu::Adapter, GpuError> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY | wgpu::Backends::BROWSER_WEBGPU;
+    let instance = wgpu::Instance::new(descriptor);
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    let adapter = instance.request_adapter(&options).await;
+    adapter.map_err(|error| GpuError::NoAdapter { found: error.to_string() })
+}
+
+async fn request_device(
+    adapter: &wgpu::Adapter,
+    report: &Report,
+) -> Result<(wgpu::Device, wgpu::Queue), GpuError> {
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("pronk"),
+        // wgpu's web backend does not know the feature (wgpu issue 10146): there the worker adds it itself.
+        required_features: adapter.features() & wgpu::Features::SUBGROUP,
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        ..Default::default()
+    };
+    let refused =
+        |found: String| GpuError::NoDevice { adapter: report.adapter.clone(), found };
+    adapter.request_device(&descriptor).await.map_err(|error| refused(error.to_string()))
+}
+
+/// Remembers why the device went, and keeps stray validation errors from ending the program.
+fn watch(device: &wgpu::Device, lost: &Arc<Mutex<Option<String>>>) {
+    let lost = Arc::clone(lost);
+    device.set_device_lost_callback(move |reason, message| {
+        let text = if message.is_empty() { format!("{reason:?}") } else { message };
+        if let Ok(mut lost) = lost.lock() {
+            lost.get_or_insert(text);
+        }
+    });
+    // Errors that matter are caught in scopes; one that escapes them shows as a wrong answer in the tests.
+    device.on_uncaptured_error(Arc::new(|error| eprintln!("pronk: the GPU reported: {error}")));
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn report(adapter: &wgpu::Adapter) -> Report {
+    let info = adapter.get_info();
+    Report { adapter: info.name, software: info.device_type == wgpu::DeviceType::Cpu }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn report(adapter: &wgpu::Adapter) -> Report {
+    let info = adapter.get_info();
+    let adapter = if info.name.is_empty() { "WebGPU adapter".to_string() } else { info.name };
+    Report { adapter, software: info.device_type == wgpu::DeviceType::Cpu }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn has_subgroups(device: &wgpu::Device) -> bool {
+    device.features().contains(wgpu::Features::SUBGROUP)
+}
+
+#[cfg(target_arch = "wasm32")]
+fn has_subgroups(device: &wgpu::Device) -> bool {
+    device.as_webgpu().is_some_and(|device| device.features().has("subgroups"))
+}

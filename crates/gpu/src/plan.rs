@@ -1,0 +1,170 @@
+//! A plan is a list of dispatches with their pipelines and bind groups made, ready to be run any number of times.
+
+use crate::{Access, Constant, Dialect, Gpu, GpuError, Kernel, Tensor};
+
+/// Dispatches in order. Running it creates nothing on the device.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub(crate) dispatches: Vec<Dispatch>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Dispatch {
+    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) tensors: wgpu::BindGroup,
+    pub(crate) workgroups: [Extent; 3],
+}
+
+/// Workgroups along one dimension of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Always this many.
+    Fixed(u32),
+    /// One for every so many tokens of the step.
+    Tokens(u32),
+}
+
+impl Extent {
+    pub(crate) fn workgroups(self, seq_len: u32) -> u32 {
+        match self {
+            Extent::Fixed(count) => count,
+            Extent::Tokens(each) => seq_len.div_ceil(each),
+        }
+    }
+}
+
+/// Collects dispatches; [`PlanBuilder::finish`] reports what the device refused of them.
+#[derive(Debug)]
+pub struct PlanBuilder<'a> {
+    gpu: &'a Gpu,
+    specs: Vec<Spec<'a>>,
+}
+
+#[derive(Debug)]
+struct Spec<'a> {
+    kernel: &'static Kernel,
+    constants: Vec<Constant>,
+    tensors: Vec<&'a Tensor>,
+    workgroups: [Extent; 3],
+}
+
+impl Plan {
+    /// Number of dispatches that a step of this plan makes.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Whether it does nothing.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+}
+
+impl Gpu {
+    /// Starts a plan.
+    pub fn plan(&self) -> PlanBuilder<'_> {
+        PlanBuilder { gpu: self, specs: Vec::new() }
+    }
+}
+
+impl<'a> PlanBuilder<'a> {
+    /// The device that the plan is for.
+    pub fn gpu(&self) -> &'a Gpu {
+        self.gpu
+    }
+
+    /// Adds a dispatch. Panics if `tensors` are not as many as the kernel binds: a mistake of ours.
+    pub fn dispatch(
+        &mut self,
+        kernel: &'static Kernel,
+        constants: &[Constant],
+        tensors: &[&'a Tensor],
+        workgroups: [Extent; 3],
+    ) {
+        assert_eq!(kernel.bindings.len(), tensors.len(), "{}: bindings", kernel.name);
+        let (constants, tensors) = (constants.to_vec(), tensors.to_vec());
+        self.specs.push(Spec { kernel, constants, tensors, workgroups });
+    }
+
+    /// Makes the pipelines and bind groups.
+    pub async fn finish(self) -> Result<Plan, GpuError> {
+        let mut dispatches = Vec::with_capacity(self.specs.len());
+        for Spec { kernel, constants, tensors, workgroups } in self.specs {
+            let gpu = self.gpu;
+            let pipeline = gpu.pipeline(kernel, &constants).await?;
+            let tensors = gpu.bind(kernel, &pipeline, &tensors).await?;
+            dispatches.push(Dispatch { pipeline, tensors, workgroups });
+        }
+        Ok(Plan { dispatches })
+    }
+}
+
+impl Gpu {
+    /// Equal kernels with equal constants share a pipeline, whatever the layer.
+    async fn pipeline(
+        &self,
+        kernel: &'static Kernel,
+        constants: &[Constant],
+    ) -> Result<wgpu::ComputePipeline, GpuError> {
+        let source = kernel.source(constants, Dialect::HERE);
+        if let Some(pipeline) = self.pipelines.borrow().get(&source) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = self.checked(kernel.name, || self.compile(kernel, &source)).await?;
+        self.pipelines.borrow_mut().insert(source, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    fn compile(&self, kernel: &Kernel, source: &str) -> wgpu::ComputePipeline {
+        self.counters.add(|counts| counts.objects_created += 1);
+        let label = Some(kernel.name);
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let entries: Vec<_> = (0..).zip(kernel.bindings).map(|(binding, access)| storage(binding, *access)).collect();
+        let tensors =
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&self.uniforms.layout), Some(&tensors)],
+            immediate_size: 0,
+        });
+        // Every kernel writes its workgroup memory before reading it, so zeroing it would be time lost.
+        let compilation_options = wgpu::PipelineCompilationOptions {
+            zero_initialize_workgroup_memory: false,
+            ..Default::default()
+        };
+        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options,
+            cache: None,
+        })
+    }
+
+    async fn bind(
+        &self,
+        kernel: &Kernel,
+        pipeline: &wgpu::ComputePipeline,
+        tensors: &[&Tensor],
+    ) -> Result<wgpu::BindGroup, GpuError> {
+        self.counters.add(|counts| counts.objects_created += 1);
+        let entries: Vec<_> = (0..)
+            .zip(tensors)
+            .map(|(binding, tensor)| wgpu::BindGroupEntry { binding, resource: tensor.buffer.as_entire_binding() })
+            .collect();
+        let layout = pipeline.get_bind_group_layout(1);
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &layout, entries: &entries };
+        self.checked(kernel.name, || self.device.create_bind_group(&descriptor)).await
+    }
+}
+
+fn storage(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let ty = wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+        has_dynamic_offset: false,
+        min_binding_size: None,
+    };
+    wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
+}
