@@ -1,1 +1,34 @@
-//! 
+//! Model files, read without IO: bytes in, a checked description out.
+//!
+//! The caller fetches the first bytes of a file, from wherever it rests, and hands them to [`Gguf::parse`];
+//! [`Checkpoint::from_gguf`] then says what the file means for Llama: config, tensors, tokenizer.
+//!
+//! ```text
+//! first bytes -> Gguf (what the file says) -> Checkpoint (what the model needs, every claim checked)
+//! a tensor's bytes -> dequantize -> f32
+//! ```
+//!
+//! Whoever holds a [`Checkpoint`] need not check again: every length lies inside the file, every shape agrees
+//! with the config, every type can be computed with.
+//! Files are hostile until checked, and longer than wasm32's `usize` counts: offsets and lengths are `u64`.
+
+#![forbid(unsafe_code)]
+
+mod blocks;
+mod checkpoint;
+mod config;
+mod error;
+mod ggml_type;
+mod gguf;
+mod rope_scaling;
+mod tensor_name;
+mod tokenizer;
+
+pub use blocks::dequantize;
+pub use checkpoint::{Checkpoint, TensorInfo};
+pub use config::Config;
+pub use error::{FormatError, Part};
+pub use ggml_type::GgmlType;
+pub use gguf::{Array, Gguf, GgufTensor, Metadata, Value, ValueType};
+pub use tensor_name::{LayerPart, TensorName};
+pub use tokenizer::Tokenizer;
