@@ -133,8 +133,8 @@ impl TensorInfo {
         {
             return Err(Part::TensorTable.invalid(
                 field(),
-                format_args!("{} layers", config.num_hidden_layers),
-                "one more",
+                format_args!("a layer below {}", config.num_hidden_layers),
+                format_args!("layer {index}"),
             ));
         }
         let [rows, columns] = config.shape(name);
