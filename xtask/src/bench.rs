@@ -1,0 +1,117 @@
+//! `cargo xtask bench`: speed and memory, natively and in both browsers, in one table and in `target/bench.json`.
+//!
+//! Each place leaves rows of one form, which is all that this module knows of them:
+//! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "wanted": 6.0}]`. Where `wanted` is given and the unit is
+//! a speed, the value should be at least that; for other units, at most.
+//! Natively they come from `pronk bench MODEL --json`, in browsers from `tests/browser/bench.mjs`.
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::browser::Stage;
+use crate::command::{command, output, run};
+use crate::demo;
+use crate::places::Places;
+use crate::report::step;
+use crate::system::{self, Browser};
+
+/// Where the model can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    Native,
+    Browser,
+}
+
+impl Where {
+    pub(crate) const ALL: [Where; 2] = [Where::Native, Where::Browser];
+
+    pub(crate) fn from_name(name: &str) -> Result<Where> {
+        match name {
+            "native" => Ok(Where::Native),
+            "browser" => Ok(Where::Browser),
+            _ => bail!("A bench runs in these places: native and browser. It does not know {name}."),
+        }
+    }
+
+    /// The rows of each device.
+    fn rows(self, places: &Places) -> Result<Vec<(String, Value)>> {
+        match self {
+            Where::Native => Ok(vec![("native, lavapipe".to_owned(), native(places)?)]),
+            Where::Browser => {
+                let stage = Stage::set_up(places)?;
+                Browser::ALL.into_iter().map(|browser| in_browser(&stage, browser)).collect()
+            }
+        }
+    }
+}
+
+/// Measures, prints and writes.
+pub(crate) fn bench(wheres: &[Where]) -> Result<()> {
+    let places = Places::find()?;
+    system::set_up()?;
+    let mut all = Vec::new();
+    for place in wheres {
+        all.extend(place.rows(&places)?);
+    }
+    for (device, rows) in &all {
+        print_table(device, rows);
+    }
+    let path = places.target.join("bench.json");
+    let object: serde_json::Map<String, Value> = all.into_iter().collect();
+    std::fs::write(&path, serde_json::to_string_pretty(&object)?)?;
+    println!("\nThe same is in {}.", path.display());
+    Ok(())
+}
+
+fn native(places: &Places) -> Result<Value> {
+    let model = demo::model(places)?;
+    let mut bench =
+        command("cargo", ["run", "--release", "--package", "cli", "--bin", "pronk", "--", "bench"]);
+    system::with_lavapipe(bench.arg(model).arg("--json").current_dir(&places.root))?;
+    let text = step("Measuring natively, on lavapipe", || output(&mut bench))?;
+    serde_json::from_str(&text).context("`pronk bench --json` printed something else than JSON.")
+}
+
+fn in_browser(stage: &Stage, browser: Browser) -> Result<(String, Value)> {
+    let mut script = stage.script("bench.mjs", browser)?;
+    step(format!("Measuring in {}", browser.name()), || run(&mut script))?;
+    let text = std::fs::read_to_string(stage.out(browser).join("bench.json"))?;
+    Ok((browser.name().to_owned(), serde_json::from_str(&text)?))
+}
+
+fn print_table(device: &str, rows: &Value) {
+    println!("\n{device}");
+    for row in rows.as_array().unwrap_or(&Vec::new()) {
+        println!("  {}", line(row));
+    }
+}
+
+/// One row for the eye: name, value, unit, and whether it is as good as wanted.
+fn line(row: &Value) -> String {
+    let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+    let (name, unit, value) = (text("name"), text("unit"), row["value"].as_f64().unwrap_or(f64::NAN));
+    let verdict = row["wanted"].as_f64().map_or_else(String::new, |wanted| {
+        let more_is_better = unit.ends_with("/s");
+        let good = if more_is_better { value >= wanted } else { value <= wanted };
+        let bound = if more_is_better { "at least" } else { "at most" };
+        format!("   {} ({bound} {wanted})", if good { "good" } else { "SHORT OF THE AIM" })
+    });
+    format!("{name:36} {value:>12.2} {unit:8}{verdict}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn speeds_are_wanted_high_and_all_else_low() {
+        let rows = [("tok/s", 7.0, true), ("tok/s", 5.0, false), ("MiB", 7.0, false), ("MiB", 5.0, true)];
+        for (unit, value, good) in rows {
+            let row = json!({ "name": "x", "value": value, "unit": unit, "wanted": 6.0 });
+            assert_eq!(line(&row).contains("good"), good, "{value} {unit}");
+        }
+        assert!(!line(&json!({ "name": "x", "value": 1.0, "unit": "" })).contains('('));
+    }
+}

@@ -1,0 +1,105 @@
+//! The built page in two real browsers, driven by the scripts in `tests/browser` through puppeteer-core.
+//!
+//! The site is served under a path of its own, as static hosts do, by a server that breaks answers when a script
+//! asks for it and lists what was fetched. Scripts get what they need in environment variables:
+//!
+//! | variable | holds |
+//! |---|---|
+//! | `PRONK_URL` | the server's address, ending with `/`; the page is at `pronk/` below it |
+//! | `PRONK_BROWSER`, `PRONK_BROWSER_PATH` | `chromium` or `firefox`, and its program |
+//! | `PRONK_PUPPETEER` | the file to import puppeteer-core from |
+//! | `PRONK_ROOT` | the repository |
+//! | `PRONK_FIXTURES` | a folder that is served at `fixtures/`, for files that scripts make |
+//! | `PRONK_OUT` | a folder for pictures and figures |
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use xtask::serve::{Mount, Server, Site, TestHooks};
+
+use crate::command::{command, output, run};
+use crate::native::counted;
+use crate::places::{Places, empty_folder};
+use crate::report::step;
+use crate::system::{self, Browser};
+use crate::test::Tally;
+use crate::{demo, site, tools};
+
+/// Everything that scripts lean on, ready.
+pub(crate) struct Stage {
+    places: Places,
+    server: Server,
+    puppeteer: PathBuf,
+    fixtures: PathBuf,
+}
+
+impl Stage {
+    /// Builds the site, fetches the model and the driver, and starts the server.
+    pub(crate) fn set_up(places: &Places) -> Result<Stage> {
+        system::set_up()?;
+        demo::model(places)?;
+        let folder = site::build(places)?;
+        let puppeteer = tools::puppeteer(places)?;
+        let fixtures = places.target.join("browser/fixtures");
+        empty_folder(&fixtures)?;
+        let site = Site::new(vec![
+            Mount { path: "/pronk/".to_owned(), folder },
+            Mount { path: "/pronk/models/".to_owned(), folder: demo::folder(places) },
+            Mount { path: "/fixtures/".to_owned(), folder: fixtures.clone() },
+            Mount { path: "/pages/".to_owned(), folder: places.root.join("tests/browser/pages") },
+        ])?;
+        let server =
+            Server::start(site, 0, TestHooks::On).context("The test server could not be started.")?;
+        Ok(Stage { places: places.clone(), server, puppeteer, fixtures })
+    }
+
+    /// A script of `tests/browser`, to be run with one browser.
+    pub(crate) fn script(&self, name: &str, browser: Browser) -> Result<Command> {
+        let out = self.out(browser);
+        std::fs::create_dir_all(&out)?;
+        let mut node = command("node", [self.places.root.join("tests/browser").join(name)]);
+        node.env("PRONK_URL", self.server.url())
+            .env("PRONK_BROWSER", browser.name())
+            .env("PRONK_BROWSER_PATH", browser.program()?)
+            .env("PRONK_PUPPETEER", &self.puppeteer)
+            .env("PRONK_ROOT", &self.places.root)
+            .env("PRONK_FIXTURES", &self.fixtures)
+            .env("PRONK_OUT", out);
+        system::with_lavapipe(&mut node)?;
+        Ok(node)
+    }
+
+    /// Where scripts leave what they make.
+    pub(crate) fn out(&self, browser: Browser) -> PathBuf {
+        self.places.target.join("browser").join(browser.name())
+    }
+}
+
+/// Every browser test in every browser.
+pub(crate) fn test(places: &Places) -> Result<Tally> {
+    let stage = Stage::set_up(places)?;
+    let shaders = stage.fixtures.join("wgsl.json");
+    step("Writing down all shaders", || {
+        let mut dump = command("cargo", ["run", "--quiet", "--package", "kernels", "--example", "dump_wgsl"]);
+        Ok(std::fs::write(&shaders, output(dump.current_dir(&places.root))?)?)
+    })?;
+    let mut tally = Tally::default();
+    for browser in Browser::ALL {
+        let mut script = stage.script("test.mjs", browser)?;
+        tally += step(format!("Testing the page in {}", browser.name()), || counted(&mut script))?;
+    }
+    Ok(tally)
+}
+
+/// Pictures of the page, for the README and for eyes.
+pub(crate) fn screenshots() -> Result<()> {
+    let places = Places::find()?;
+    let stage = Stage::set_up(&places)?;
+    let out = places.target.join("screenshots");
+    empty_folder(&out)?;
+    let mut script = stage.script("screenshots.mjs", Browser::Chromium)?;
+    step("Taking pictures of the page", || run(script.env("PRONK_OUT", &out)))?;
+    println!("The pictures are in {}.", out.display());
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `cargo xtask`: what cargo and trunk cannot say.
+//!
+//! `run` and `test` are the two commands of the README: from a fresh clone to the app, and to the verdict on it.
+//! Each sets up what it needs, once, and says what it does. Nothing is downloaded but by the ordinary clients
+//! of crates.io, npm, PyPI and Debian, in versions pinned here and in Cargo.lock.
+
+#![allow(clippy::print_stdout, reason = "Talking to a person in a terminal is this program's work.")]
+
+mod bench;
+mod browser;
+mod command;
+mod demo;
+mod dist;
+mod native;
+mod places;
+mod report;
+mod run;
+mod site;
+mod system;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask run [--port N]
+    Sets everything up, builds the app and serves it on http://localhost:8080.
+cargo xtask test [lint | native | browser]
+    Sets up what tests need and runs them: all, or one kind.
+cargo xtask dist [--public-url /path/] [--without-model]
+    Leaves the static site in dist/.
+cargo xtask bench [native | browser]
+    Measures speed and memory, prints a table, and writes target/bench.json.
+cargo xtask screenshots
+    Takes pictures of the page, into target/screenshots.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match act(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn act(arguments: &[&str]) -> Result<()> {
+    match arguments {
+        ["run"] => run::run(run::DEFAULT_PORT),
+        ["run", "--port", port] => run::run(port.parse()?),
+        ["test"] => test::test(&test::Kind::ALL),
+        ["test", kind] => test::test(&[test::Kind::from_name(kind)?]),
+        ["dist", options @ ..] => dist::dist(&dist::Options::parse(options)?),
+        ["bench"] => bench::bench(&bench::Where::ALL),
+        ["bench", place] => bench::bench(&[bench::Where::from_name(place)?]),
+        ["screenshots"] => browser::screenshots(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("cargo xtask does not know `{}`.\n{USAGE}", arguments.join(" ")),
+    }
+}
