@@ -3,7 +3,7 @@
 //! Everything that loading and running relies on is checked here, before the first weight is fetched:
 //! a download of gigabytes must not end in "not supported".
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{FormatError, Part, quote, quote_odd};
 use crate::gguf::{Gguf, GgufTensor, Metadata, Value};
@@ -63,15 +63,16 @@ impl Checkpoint {
             Some(name) => Ok((name, tensor)),
             None => Err(Part::TensorTable.invalid(quote_odd(&tensor.name), "a tensor of Llama's", "another")),
         });
-        let named: HashMap<TensorName, GgufTensor> = named.collect::<Result<_, _>>()?;
+        let named: Vec<(TensorName, GgufTensor)> = named.collect::<Result<_, _>>()?;
+        let present: HashSet<TensorName> = named.iter().map(|(name, _)| *name).collect();
 
-        let tie_word_embeddings = !named.contains_key(&TensorName::LmHead);
+        let tie_word_embeddings = !present.contains(&TensorName::LmHead);
         let config = Config::from_metadata(&metadata, tokenizer.tokens.len(), tie_word_embeddings)?;
         let rope_freqs =
-            if named.contains_key(&TensorName::RopeFreqs) { RopeFreqs::Present } else { RopeFreqs::Absent };
+            if present.contains(&TensorName::RopeFreqs) { RopeFreqs::Present } else { RopeFreqs::Absent };
         rope_scaling::check(&metadata, rope_freqs)?;
         if let Some(name) =
-            TensorName::required(config.num_hidden_layers).find(|name| !named.contains_key(name))
+            TensorName::required(config.num_hidden_layers).find(|name| !present.contains(name))
         {
             return Err(Part::TensorTable.missing(format!("{} ({name})", name.gguf())));
         }
@@ -94,7 +95,7 @@ impl Checkpoint {
         })
     }
 
-    /// A tensor by its name; those that [`TensorName`] doesn't call optional are always there.
+    /// A tensor by its name; only `LmHead` and `RopeFreqs` may be absent.
     pub fn tensor(&self, name: TensorName) -> Option<&TensorInfo> {
         self.tensors.get(*self.by_name.get(&name)?)
     }

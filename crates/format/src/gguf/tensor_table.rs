@@ -69,19 +69,17 @@ fn read_entry(reader: &mut Reader, name: &str) -> Result<GgufTensor, FormatError
 
 /// Bytes of a tensor whose rows, of `ne[0]` weights, are whole blocks.
 fn data_len(shown: &str, ne: [u64; 4], dtype: GgmlType) -> Result<u64, FormatError> {
-    let shape = format_args!("{ne:?}").to_string();
+    let invalid = |expected: String, found: String| Part::TensorTable.invalid(shown, expected, found);
     if ne.contains(&0) {
-        return Err(Part::TensorTable.invalid(shown, "dimensions above zero", shape));
+        return Err(invalid("dimensions above zero".into(), format!("{ne:?}")));
     }
     if !ne[0].is_multiple_of(dtype.block_len() as u64) {
         let expected = format!("rows of whole {dtype} blocks, {} weights each", dtype.block_len());
-        return Err(Part::TensorTable.invalid(shown, expected, format_args!("rows of {}", ne[0])));
+        return Err(invalid(expected, format!("rows of {}", ne[0])));
     }
     let weights = ne.iter().try_fold(1u64, |product, n| product.checked_mul(*n));
     let len = weights.and_then(|weights| dtype.bytes(weights));
-    len.ok_or_else(|| {
-        Part::TensorTable.invalid(shown, "fewer than 2^64 bytes", format_args!("shape {shape}"))
-    })
+    len.ok_or_else(|| invalid("fewer than 2^64 bytes".into(), format!("shape {ne:?}")))
 }
 
 /// Turns the offsets into positions in the file, each checked to lie there, aligned, and apart from the others.
@@ -108,21 +106,13 @@ pub(super) fn place(
     }
     let mut by_offset: Vec<&GgufTensor> = tensors.iter().collect();
     by_offset.sort_by_key(|tensor| tensor.offset);
-    for pair in by_offset.windows(2) {
-        if let [first, second] = pair
-            && first.offset + first.len > second.offset
-        {
-            let expected = format!(
-                "an offset past {}, which ends at byte {}",
-                quote_odd(&first.name),
-                first.offset + first.len
-            );
-            return Err(Part::TensorTable.invalid(
-                quote_odd(&second.name),
-                expected,
-                format_args!("byte {}", second.offset),
-            ));
+    match by_offset.array_windows().find(|[first, second]| first.offset + first.len > second.offset) {
+        None => Ok(()),
+        Some([first, second]) => {
+            let end = first.offset + first.len;
+            let expected = format!("an offset past {}, which ends at byte {end}", quote_odd(&first.name));
+            let found = format!("byte {}", second.offset);
+            Err(Part::TensorTable.invalid(quote_odd(&second.name), expected, found))
         }
     }
-    Ok(())
 }
