@@ -176,8 +176,7 @@ async fn request_device(
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..Default::default()
     };
-    let refused =
-        |found: String| GpuError::NoDevice { adapter: report.adapter.clone(), found };
+    let refused = |found: String| GpuError::NoDevice { adapter: report.adapter.clone(), found };
     adapter.request_device(&descriptor).await.map_err(|error| refused(error.to_string()))
 }
 

@@ -34,7 +34,9 @@ pub enum GpuError {
         limit: u64,
     },
     /// The device has no memory left.
-    #[error("the device ran out of memory while making room for {what}; choose a smaller model or a shorter context")]
+    #[error(
+        "the device ran out of memory while making room for {what}; choose a smaller model or a shorter context"
+    )]
     OutOfMemory {
         /// What did not fit.
         what: String,

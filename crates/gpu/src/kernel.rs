@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 /// One operation in WGSL. Pieces are prepended whole; variants differ by constants only.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Kernel {
     /// Its file's name, for labels and messages.
     pub name: &'static str,
     /// The pieces, in the order in which they are joined.
-    pub wgsl: &'static [&'static str],
+    pub wgsl: Vec<&'static str>,
     /// The storage buffers of group 1, in binding order.
     pub bindings: &'static [Access],
     /// What it asks of the device.
@@ -70,7 +70,7 @@ impl Kernel {
                 Constant::F32(name, value) => writeln!(text, "const {name} = f32({value:e});"),
             };
         }
-        for piece in self.wgsl {
+        for piece in &self.wgsl {
             text.push_str(piece);
             text.push('\n');
         }
@@ -82,18 +82,20 @@ impl Kernel {
 mod tests {
     use super::*;
 
-    const KERNEL: Kernel = Kernel { name: "k", wgsl: &["a", "b"], bindings: &[], needs: Needs::Subgroups };
+    fn kernel() -> Kernel {
+        Kernel { name: "k", wgsl: vec!["a", "b"], bindings: &[], needs: Needs::Subgroups }
+    }
 
     #[test]
     fn constants_come_before_the_pieces() {
         let constants = [Constant::U32("N", 7), Constant::F32("EPS", 1e-5)];
-        let got = KERNEL.source(&constants, Dialect::Native);
+        let got = kernel().source(&constants, Dialect::Native);
         assert_eq!(got, "const N = 7u;\nconst EPS = f32(1e-5);\na\nb\n");
     }
 
     #[test]
     fn only_browsers_get_the_enable_line() {
-        assert!(KERNEL.source(&[], Dialect::Browser).starts_with("enable subgroups;\n"));
-        assert!(!KERNEL.source(&[], Dialect::Native).contains("enable"));
+        assert!(kernel().source(&[], Dialect::Browser).starts_with("enable subgroups;\n"));
+        assert!(!kernel().source(&[], Dialect::Native).contains("enable"));
     }
 }

@@ -42,7 +42,7 @@ pub struct PlanBuilder<'a> {
 
 #[derive(Debug)]
 struct Spec<'a> {
-    kernel: &'static Kernel,
+    kernel: Kernel,
     constants: Vec<Constant>,
     tensors: Vec<&'a Tensor>,
     workgroups: [Extent; 3],
@@ -76,7 +76,7 @@ impl<'a> PlanBuilder<'a> {
     /// Adds a dispatch. Panics if `tensors` are not as many as the kernel binds: a mistake of ours.
     pub fn dispatch(
         &mut self,
-        kernel: &'static Kernel,
+        kernel: Kernel,
         constants: &[Constant],
         tensors: &[&'a Tensor],
         workgroups: [Extent; 3],
@@ -91,8 +91,8 @@ impl<'a> PlanBuilder<'a> {
         let mut dispatches = Vec::with_capacity(self.specs.len());
         for Spec { kernel, constants, tensors, workgroups } in self.specs {
             let gpu = self.gpu;
-            let pipeline = gpu.pipeline(kernel, &constants).await?;
-            let tensors = gpu.bind(kernel, &pipeline, &tensors).await?;
+            let pipeline = gpu.pipeline(&kernel, &constants).await?;
+            let tensors = gpu.bind(&kernel, &pipeline, &tensors).await?;
             dispatches.push(Dispatch { pipeline, tensors, workgroups });
         }
         Ok(Plan { dispatches })
@@ -103,7 +103,7 @@ impl Gpu {
     /// Equal kernels with equal constants share a pipeline, whatever the layer.
     async fn pipeline(
         &self,
-        kernel: &'static Kernel,
+        kernel: &Kernel,
         constants: &[Constant],
     ) -> Result<wgpu::ComputePipeline, GpuError> {
         let source = kernel.source(constants, Dialect::HERE);
@@ -120,9 +120,11 @@ impl Gpu {
         let label = Some(kernel.name);
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
-        let entries: Vec<_> = (0..).zip(kernel.bindings).map(|(binding, access)| storage(binding, *access)).collect();
-        let tensors =
-            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let entries: Vec<_> =
+            (0..).zip(kernel.bindings).map(|(binding, access)| storage(binding, *access)).collect();
+        let tensors = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&self.uniforms.layout), Some(&tensors)],
@@ -152,10 +154,14 @@ impl Gpu {
         self.counters.add(|counts| counts.objects_created += 1);
         let entries: Vec<_> = (0..)
             .zip(tensors)
-            .map(|(binding, tensor)| wgpu::BindGroupEntry { binding, resource: tensor.buffer.as_entire_binding() })
+            .map(|(binding, tensor)| wgpu::BindGroupEntry {
+                binding,
+                resource: tensor.buffer.as_entire_binding(),
+            })
             .collect();
         let layout = pipeline.get_bind_group_layout(1);
-        let descriptor = wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &layout, entries: &entries };
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &layout, entries: &entries };
         self.checked(kernel.name, || self.device.create_bind_group(&descriptor)).await
     }
 }

@@ -11,13 +11,6 @@ const WORKGROUP_SIZE: u32 = 64;
 
 const GROUPS: u32 = 2;
 
-const PROBE: Kernel = Kernel {
-    name: "probe",
-    wgsl: &[include_str!("probe.wgsl")],
-    bindings: &[Access::Write],
-    needs: Needs::Subgroups,
-};
-
 /// The subgroup tier, or why it cannot be used.
 pub(crate) async fn subgroups(gpu: &Gpu, min_size: u32, max_size: u32) -> Result<Tier, String> {
     let answers = run(gpu).await.map_err(|error| error.to_string())?;
@@ -31,9 +24,20 @@ pub(crate) async fn subgroups(gpu: &Gpu, min_size: u32, max_size: u32) -> Result
 async fn run(gpu: &Gpu) -> Result<Vec<u32>, crate::GpuError> {
     let words = (GROUPS * WORKGROUP_SIZE) as usize * 4;
     let answers = gpu.allocate("the subgroup probe", |make| make.tensor("answers", [1, words])).await?;
+    let kernel = Kernel {
+        name: "probe",
+        wgsl: vec![include_str!("probe.wgsl")],
+        bindings: &[Access::Write],
+        needs: Needs::Subgroups,
+    };
     let mut plan = gpu.plan();
     let constants = [Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE)];
-    plan.dispatch(&PROBE, &constants, &[&answers], [Extent::Fixed(GROUPS), Extent::Fixed(1), Extent::Fixed(1)]);
+    plan.dispatch(
+        kernel,
+        &constants,
+        &[&answers],
+        [Extent::Fixed(GROUPS), Extent::Fixed(1), Extent::Fixed(1)],
+    );
     let plan = plan.finish().await?;
     gpu.step(1, &0u32).run(&plan).submit_and_read(&answers, 0, words)?.words(gpu).await
 }
@@ -51,7 +55,9 @@ fn check(index: u32, answer: &[u32], min_size: u32, max_size: u32) -> Result<(),
     let sums = members.sum::<u32>() + 1024 * lanes;
     let expected = [size, lane, sum, sums];
     if answer != expected {
-        return Err(format!("its subgroups miscompute: invocation {index} gave {answer:?}, not {expected:?}"));
+        return Err(format!(
+            "its subgroups miscompute: invocation {index} gave {answer:?}, not {expected:?}"
+        ));
     }
     Ok(())
 }

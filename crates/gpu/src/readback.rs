@@ -30,7 +30,12 @@ impl Gpu {
     }
 
     /// Reads `words` words of a tensor, from word `offset` on.
-    pub async fn read_words(&self, tensor: &Tensor, offset: usize, words: usize) -> Result<Vec<u32>, GpuError> {
+    pub async fn read_words(
+        &self,
+        tensor: &Tensor,
+        offset: usize,
+        words: usize,
+    ) -> Result<Vec<u32>, GpuError> {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let receipt = self.copy_back(&mut encoder, tensor, offset, words)?;
         self.counters.add(|counts| counts.submits += 1);

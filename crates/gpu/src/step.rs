@@ -44,12 +44,17 @@ impl UniformArena {
         };
         let visibility = wgpu::ShaderStages::COMPUTE;
         let entries = [wgpu::BindGroupLayoutEntry { binding: 0, visibility, ty: slot, count: None }];
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let size = std::num::NonZeroU64::new(SLOT_BYTES);
-        let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &buffer, offset: 0, size });
+        let resource =
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &buffer, offset: 0, size });
         let entries = [wgpu::BindGroupEntry { binding: 0, resource }];
-        let group =
-            device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &layout, entries: &entries });
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label,
+            layout: &layout,
+            entries: &entries,
+        });
         UniformArena { layout, buffer, group, next: Cell::new(0) }
     }
 }

@@ -42,8 +42,7 @@ impl Allocator<'_> {
         if bytes > limit {
             return Err(GpuError::TooLarge { label: label.to_string(), bytes, limit });
         }
-        let usage =
-            wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let buffer = self.gpu.create_buffer(label, bytes, usage);
         Ok(Tensor { buffer, label: label.to_string(), shape })
     }

@@ -1,1 +1,35 @@
-//! 
+//! The operations of a Llama forward pass on the GPU: one operation = one `.rs` + one `.wgsl` + its CPU reference.
+//!
+//! Each `.rs` adds its dispatch to a plan and holds, in its test module, the same operation on the CPU.
+//! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`Weight`] says.
+//! Pieces that several shaders share: `step.wgsl`, `reduce.wgsl`, `tile.wgsl`, `kv*.wgsl` and `weight_*.wgsl`.
+
+mod argmax;
+mod attention;
+mod embed;
+mod kv;
+mod matmul;
+mod matvec;
+mod output;
+mod repack;
+mod rms_norm;
+mod rope;
+mod silu_mul;
+mod step;
+mod weight;
+
+#[cfg(test)]
+mod check;
+
+pub use argmax::{NOT_A_NUMBER, argmax};
+pub use attention::attention;
+pub use embed::embed;
+pub use kv::{Heads, KvCache, KvType};
+pub use matmul::matmul;
+pub use matvec::matvec;
+pub use output::Output;
+pub use rms_norm::{Rows, rms_norm};
+pub use rope::{RopeTable, rope};
+pub use silu_mul::silu_mul;
+pub use step::StepParams;
+pub use weight::{Weight, WeightType};

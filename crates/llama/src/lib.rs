@@ -1,1 +1,20 @@
-//! 
+//! The Llama model on the GPU: weights, KV cache, and the plan of a forward pass.
+//!
+//! ```text
+//! file's bytes -> Loader -> Weights -> Model: prefill(ids), decode(), decode(), ... -> ids, 4 bytes each
+//! ```
+//!
+//! The loop around it is `engine`'s; this crate runs one step at a time and waits for nothing.
+
+mod error;
+mod loader;
+mod matrix;
+mod model;
+mod plans;
+mod weights;
+
+pub use error::LlamaError;
+pub use kernels::{KvType, NOT_A_NUMBER};
+pub use loader::Loader;
+pub use model::{Model, Options};
+pub use weights::Weights;

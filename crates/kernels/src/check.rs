@@ -1,0 +1,100 @@
+//! What the operations' tests share: devices of both tiers, seeded numbers, one comparison.
+
+use format::GgmlType;
+use gpu::{Gpu, Plan, PlanBuilder, Tensor, TierChoice};
+use half::f16;
+use pollster::block_on;
+
+use crate::{StepParams, Weight, WeightType};
+
+/// A device for each tier. Opened anew for each test: a device belongs to one thread.
+pub(crate) fn gpus() -> [Gpu; 2] {
+    [TierChoice::Subgroups, TierChoice::Plain].map(|choice| block_on(Gpu::request(choice)).unwrap())
+}
+
+/// A device, for operations that are the same on every tier.
+pub(crate) fn gpu() -> Gpu {
+    block_on(Gpu::request(TierChoice::Plain)).unwrap()
+}
+
+/// Numbers in -1..1, the same for the same seed.
+pub(crate) fn random(seed: u32, len: usize) -> Vec<f32> {
+    random_words(seed, len).into_iter().map(|word| word as f32 / 2f32.powi(31) - 1.0).collect()
+}
+
+/// xorshift32, started far from zero.
+pub(crate) fn random_words(seed: u32, len: usize) -> Vec<u32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    };
+    std::iter::repeat_with(next).skip(8).take(len).collect()
+}
+
+/// Rows of random blocks as GGUF has them, with scales that are sane numbers.
+pub(crate) fn random_weights(seed: u32, source: GgmlType, [rows, columns]: [usize; 2]) -> Vec<u8> {
+    let blocks = rows * columns / source.block_len();
+    let mut bytes: Vec<u8> = random_words(seed, blocks * source.block_bytes())
+        .into_iter()
+        .map(|word| (word >> 11) as u8)
+        .collect();
+    for (block, value) in bytes.chunks_exact_mut(source.block_bytes()).zip(random(seed + 1, blocks)) {
+        let half = f16::from_f32(value * 0.1).to_le_bytes();
+        match source {
+            GgmlType::Q4_0 | GgmlType::Q8_0 => block[..2].copy_from_slice(&half),
+            GgmlType::Q4_1 => {
+                block[..2].copy_from_slice(&half);
+                block[2..4].copy_from_slice(&f16::from_f32(0.3 - value).to_le_bytes());
+            }
+            GgmlType::Q6_K => block[208..].copy_from_slice(&half),
+            GgmlType::F16 => block.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
+            GgmlType::F32 => block.copy_from_slice(&value.to_le_bytes()),
+            other => panic!("no random {other:?}"),
+        }
+    }
+    bytes
+}
+
+/// The same matrix on the device and, unpacked by `format`, on the CPU.
+pub(crate) fn weight(gpu: &Gpu, seed: u32, dtype: WeightType, shape: [usize; 2]) -> (Weight, Vec<f32>) {
+    let bytes = random_weights(seed, dtype.source(), shape);
+    let weight = block_on(gpu.allocate("weight", |make| Weight::new(make, "weight", dtype, shape))).unwrap();
+    weight.write_rows(gpu, 0, &bytes);
+    let mut values = Vec::new();
+    format::dequantize(dtype.source(), &bytes, &mut values).unwrap();
+    (weight, values)
+}
+
+pub(crate) fn upload(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) -> Tensor {
+    let tensor = block_on(gpu.allocate(label, |make| make.tensor(label, shape))).unwrap();
+    gpu.write_f32(&tensor, 0, values);
+    tensor
+}
+
+/// Runs what `describe` adds to a plan, as one step, and reads `out`.
+pub(crate) fn run<'a>(
+    gpu: &'a Gpu,
+    params: StepParams,
+    out: &Tensor,
+    describe: impl FnOnce(&mut PlanBuilder<'a>),
+) -> Vec<f32> {
+    let mut builder = gpu.plan();
+    describe(&mut builder);
+    let plan: Plan = block_on(builder.finish()).unwrap();
+    gpu.step(params.seq_len, &params).run(&plan).submit().unwrap();
+    block_on(gpu.read_f32(out)).unwrap()
+}
+
+/// Every element within `bound` of the expected one, relative to the largest expected.
+#[track_caller]
+pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f32], bound: f32) {
+    assert_eq!(got.len(), expected.len(), "{what}: length");
+    let largest = expected.iter().fold(0f32, |most, value| most.max(value.abs())).max(1e-20);
+    for (index, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let error = (got - expected).abs() / largest;
+        assert!(error <= bound, "{what}: index {index}: got {got}, expected {expected}, error {error:e}");
+    }
+}

@@ -1,0 +1,116 @@
+//! Matrix-matrix product `out = X Wᵀ`, the work of prefill.
+
+use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
+
+use crate::step::STEP;
+use crate::weight::TILE;
+use crate::{Output, Weight};
+
+const WORKGROUP_SIZE: u32 = 64;
+
+/// Tokens an invocation takes. Mirrors `TOKENS` in `matmul.wgsl`.
+const TOKENS: u32 = 4;
+
+/// Shapes: `weight` `[rows, columns]`, `x` `[chunk, columns]`, `out` `[chunk, at least rows]`.
+/// Only the step's `seq_len` tokens of them are computed.
+/// Panics if they disagree: that is a mistake in our code, not in a model file.
+pub fn matmul<'a>(
+    plan: &mut PlanBuilder<'a>,
+    weight: &'a Weight,
+    x: &'a Tensor,
+    output: Output,
+    out: &'a Tensor,
+) {
+    let [rows, columns] = weight.shape();
+    assert_eq!(x.shape()[1], columns, "matmul: x");
+    assert_eq!(x.shape()[0], out.shape()[0], "matmul: chunk");
+    assert!(out.shape()[1] >= output.column() + rows, "matmul: out {:?}", out.shape());
+
+    let kernel = Kernel {
+        name: "matmul",
+        wgsl: vec![STEP, weight.dtype().wgsl(), include_str!("tile.wgsl"), include_str!("matmul.wgsl")],
+        bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
+        needs: Needs::Nothing,
+    };
+    let mut constants = vec![
+        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+        Constant::U32("OUT_COLUMNS", out.shape()[1] as u32),
+    ];
+    constants.extend(weight.constants());
+    constants.extend(output.constants());
+    let groups = (rows.div_ceil(TILE) as u32).div_ceil(WORKGROUP_SIZE);
+    let tensors = [&weight.words, &weight.scales, x, out];
+    plan.dispatch(
+        kernel,
+        &constants,
+        &tensors,
+        [Extent::Fixed(groups), Extent::Tokens(TOKENS), Extent::Fixed(1)],
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{assert_close, gpu, random, run, upload, weight};
+    use crate::{StepParams, WeightType};
+
+    fn reference(weight: &[f32], x: &[f32], columns: usize) -> Vec<f32> {
+        let dot =
+            |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        x.chunks_exact(columns)
+            .flat_map(|x| weight.chunks_exact(columns).map(move |row| dot(row, x) as f32))
+            .collect()
+    }
+
+    /// Every type. `out` has a token and some columns more than are computed, to catch stores out of place.
+    #[track_caller]
+    fn check(seq_len: usize, rows: usize, blocks: usize, output: Output) {
+        let gpu = gpu();
+        for (seed, dtype) in (1..).zip(WeightType::ALL) {
+            let columns = (blocks * 32).next_multiple_of(dtype.source().block_len());
+            let (weight, values) = weight(&gpu, seed, dtype, [rows, columns]);
+            let (chunk, width) = (seq_len + 1, output.column() + rows + 3);
+            let x = random(seed + 90, chunk * columns);
+            let before = random(seed + 91, chunk * width);
+            let out = upload(&gpu, "out", [chunk, width], &before);
+            let x_gpu = upload(&gpu, "x", [chunk, columns], &x);
+
+            let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
+            let got = run(&gpu, params, &out, |plan| matmul(plan, &weight, &x_gpu, output, &out));
+
+            let mut expected = before;
+            let y = reference(&values, &x[..seq_len * columns], columns);
+            for (into, y) in expected.chunks_exact_mut(width).zip(y.chunks_exact(rows)) {
+                for (into, y) in into[output.column()..].iter_mut().zip(y) {
+                    *into = if matches!(output, Output::Residual(_)) { *into + y } else { *y };
+                }
+            }
+            assert_close(&format!("{dtype:?} {seq_len} x [{rows}, {columns}]"), &got, &expected, 1e-5);
+        }
+    }
+
+    #[test]
+    fn one_token_one_row_one_block() {
+        check(1, 1, 1, Output::Columns(0));
+    }
+
+    #[test]
+    fn tokens_and_rows_that_fill_no_tile() {
+        check(7, 67, 3, Output::Columns(0));
+    }
+
+    #[test]
+    fn columns_of_a_wider_output() {
+        check(5, 12, 9, Output::Columns(20));
+    }
+
+    #[test]
+    fn the_residual_is_added() {
+        check(130, 33, 2, Output::Residual(5));
+    }
+
+    #[test]
+    fn more_rows_than_a_workgroup_takes() {
+        check(9, 300, 18, Output::Columns(0));
+    }
+}

@@ -1,0 +1,164 @@
+//! A loaded model: steps in, ids out.
+
+use format::Config;
+use gpu::{Gpu, Receipt};
+use kernels::{KvCache, KvType, RopeTable, StepParams};
+
+use crate::plans::{Activations, Plans, RING, heads};
+use crate::{LlamaError, Weights};
+
+/// What is chosen when a model is put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Tokens that the KV cache holds.
+    pub context: usize,
+    /// Most tokens that one step takes.
+    pub chunk: usize,
+    /// How the KV cache is stored.
+    pub kv: KvType,
+}
+
+/// A model on its device. A step is handed over and not waited for; only [`Receipt`]s are.
+#[derive(Debug)]
+pub struct Model {
+    gpu: Gpu,
+    config: Config,
+    options: Options,
+    rope: RopeTable,
+    weights: Weights,
+    caches: Vec<KvCache>,
+    buffers: Activations,
+    plans: Plans,
+    position: usize,
+    next_slot: usize,
+}
+
+impl Model {
+    /// Allocates the KV cache and compiles the kernels.
+    pub async fn new(
+        gpu: Gpu,
+        config: Config,
+        weights: Weights,
+        options: Options,
+    ) -> Result<Model, LlamaError> {
+        let most = config.max_position_embeddings;
+        if options.context > most || options.context == 0 {
+            return Err(LlamaError::Context { asked: options.context, most });
+        }
+        let heads = heads(&config);
+        if heads.head_dim % 4 != 0 || heads.head_dim > 256 {
+            return Err(LlamaError::HeadDim { found: heads.head_dim });
+        }
+        let cache =
+            |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
+        let mut caches = Vec::with_capacity(config.num_hidden_layers);
+        for layer in 0..config.num_hidden_layers {
+            caches.push(cache(layer).await?);
+        }
+        let buffers =
+            gpu.allocate("the activations", |make| Activations::new(make, &config, options.chunk)).await?;
+        let plans = Plans::new(&gpu, &config, &weights, &caches, &buffers).await?;
+        let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.as_deref());
+        Ok(Model { gpu, config, options, rope, weights, caches, buffers, plans, position: 0, next_slot: 0 })
+    }
+
+    /// The device it is on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// Its dimensions.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Tokens that the KV cache holds.
+    pub fn context(&self) -> usize {
+        self.options.context
+    }
+
+    /// Most tokens that [`Model::prefill`] takes.
+    pub fn chunk(&self) -> usize {
+        self.options.chunk
+    }
+
+    /// Bytes of weights and KV cache on the device.
+    pub fn device_bytes(&self) -> u64 {
+        self.weights.bytes() + self.caches.iter().map(KvCache::bytes).sum::<u64>()
+    }
+
+    /// Tokens in the KV cache.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Forgets all tokens from `position` on. What lies there in the cache is masked and later overwritten.
+    pub fn rewind(&mut self, position: usize) {
+        self.position = self.position.min(position);
+    }
+
+    /// Reads `ids`, at most a chunk of them, into the KV cache.
+    /// Panics if there are none or too many, or if the context has no room: the caller counts.
+    pub fn prefill(&mut self, ids: &[u32]) -> Result<(), LlamaError> {
+        let params = self.enter(ids);
+        self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).submit()?;
+        self.position += ids.len();
+        Ok(())
+    }
+
+    /// Reads `ids` as [`Model::prefill`] does, and chooses the id that follows them.
+    pub fn prefill_and_choose(&mut self, ids: &[u32]) -> Result<Receipt, LlamaError> {
+        let params = self.enter(ids);
+        let step = self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).run(&self.plans.head);
+        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
+        self.advance(ids.len());
+        Ok(receipt)
+    }
+
+    /// Reads the id that the last step chose, which has not left the GPU, and chooses the one that follows it.
+    pub fn decode(&mut self) -> Result<Receipt, LlamaError> {
+        let params = self.params(1);
+        let step = self.gpu.step(1, &params).run(&self.plans.decode).run(&self.plans.head);
+        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
+        self.advance(1);
+        Ok(receipt)
+    }
+
+    /// Chooses the id that follows token `row` of the last prefill. Its logits can be read afterwards.
+    pub fn choose(&mut self, row: usize) -> Result<Receipt, LlamaError> {
+        let params = StepParams { row: row as u32, seq_len: 1, slot: self.next_slot as u32, position: 0 };
+        let step = self.gpu.step(1, &params).run(&self.plans.head);
+        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
+        self.advance(0);
+        Ok(receipt)
+    }
+
+    /// The logits that the last choice was made from: `[vocab_size]`.
+    pub async fn logits(&self) -> Result<Vec<f32>, LlamaError> {
+        Ok(self.gpu.read_f32(&self.buffers.logits).await?)
+    }
+
+    /// Uploads what a step over `ids` needs.
+    fn enter(&self, ids: &[u32]) -> StepParams {
+        assert!(!ids.is_empty() && ids.len() <= self.options.chunk, "prefill: {} ids", ids.len());
+        self.gpu.write(&self.buffers.tokens, 0, ids);
+        self.params(ids.len())
+    }
+
+    fn params(&self, seq_len: usize) -> StepParams {
+        let end = self.position + seq_len;
+        assert!(end <= self.options.context, "position {end} of {}", self.options.context);
+        let (position, seq_len) = (self.position as u32, seq_len as u32);
+        self.gpu.write_f32(&self.buffers.turns, 0, &self.rope.turns(position, seq_len));
+        StepParams { position, seq_len, row: seq_len - 1, slot: self.next_slot as u32 }
+    }
+
+    fn body(&self, tokens: usize) -> &gpu::Plan {
+        if tokens == 1 { &self.plans.decode } else { &self.plans.prefill }
+    }
+
+    fn advance(&mut self, tokens: usize) {
+        self.position += tokens;
+        self.next_slot = (self.next_slot + 1) % RING;
+    }
+}

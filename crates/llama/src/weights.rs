@@ -1,0 +1,154 @@
+//! The weights on the device, by the names of the checkpoint.
+//!
+//! The only place outside of `format` that knows which tensor is which.
+
+use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
+use gpu::{Allocator, Gpu, GpuError, Tensor};
+use kernels::WeightType;
+
+use crate::LlamaError;
+use crate::matrix::{Matrix, Stack};
+
+/// All weights of a model.
+#[derive(Debug)]
+pub struct Weights {
+    pub(crate) embed_tokens: Matrix, // [vocab_size, hidden_size]
+    pub(crate) layers: Vec<LayerWeights>,
+    pub(crate) norm: Tensor,                 // [1, hidden_size]
+    pub(crate) lm_head: Option<Matrix>,      // [vocab_size, hidden_size]; tied to embed_tokens if absent
+    pub(crate) rope_freqs: Option<Vec<f32>>, // [head_dim / 2]
+}
+
+/// The weights of one layer.
+#[derive(Debug)]
+pub(crate) struct LayerWeights {
+    pub(crate) input_layernorm: Tensor,          // [1, hidden_size]
+    pub(crate) qkv_proj: Matrix,                 // [(heads + 2 kv_heads) * head_dim, hidden_size]
+    pub(crate) o_proj: Matrix,                   // [hidden_size, heads * head_dim]
+    pub(crate) post_attention_layernorm: Tensor, // [1, hidden_size]
+    pub(crate) gate_up_proj: Matrix,             // [2 * intermediate_size, hidden_size]
+    pub(crate) down_proj: Matrix,                // [hidden_size, intermediate_size]
+}
+
+/// Where a tensor of the file goes.
+#[derive(Debug)]
+pub(crate) enum Destination<'a> {
+    /// To these rows of a matrix.
+    Rows(&'a Matrix, usize),
+    /// To a vector on the device.
+    Vector(&'a Tensor),
+    /// To the CPU, which computes the turns of RoPE.
+    RopeFreqs,
+}
+
+impl Weights {
+    /// Zeroed room for every tensor of a checkpoint, layer by layer.
+    pub(crate) async fn allocate(gpu: &Gpu, checkpoint: &Checkpoint) -> Result<Weights, LlamaError> {
+        let room = Room { checkpoint, binding_bytes: gpu.limits().binding_bytes };
+        let embed = room.stack(TensorName::EmbedTokens)?;
+        let head =
+            checkpoint.tensor(TensorName::LmHead).map(|_| room.stack(TensorName::LmHead)).transpose()?;
+        let (embed_tokens, lm_head, norm) = gpu
+            .allocate("the embeddings", |make| {
+                let embed_tokens = room.matrix(make, "embed_tokens", &[embed])?;
+                let lm_head = head.map(|head| room.matrix(make, "lm_head", &[head])).transpose()?;
+                Ok((embed_tokens, lm_head, room.vector(make, TensorName::Norm)?))
+            })
+            .await?;
+        let mut layers = Vec::with_capacity(checkpoint.config.num_hidden_layers);
+        for index in 0..checkpoint.config.num_hidden_layers {
+            layers.push(room.layer(gpu, index).await?);
+        }
+        Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs: None })
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        let layers = self
+            .layers
+            .iter()
+            .flat_map(|layer| [&layer.qkv_proj, &layer.o_proj, &layer.gate_up_proj, &layer.down_proj]);
+        let matrices = layers.chain([&self.embed_tokens]).chain(&self.lm_head);
+        matrices.map(Matrix::bytes).sum()
+    }
+
+    /// Where a tensor goes. Stacked tensors come in the order q, k, v, and gate, up.
+    pub(crate) fn destination(&self, checkpoint: &Checkpoint, name: TensorName) -> Option<Destination<'_>> {
+        use LayerPart::*;
+        let rows = |parts: &[LayerPart], index| -> usize {
+            let of = |part: &LayerPart| checkpoint.config.shape(TensorName::Layer { index, part: *part })[0];
+            parts.iter().map(of).sum()
+        };
+        Some(match name {
+            TensorName::EmbedTokens => Destination::Rows(&self.embed_tokens, 0),
+            TensorName::Norm => Destination::Vector(&self.norm),
+            TensorName::LmHead => Destination::Rows(self.lm_head.as_ref()?, 0),
+            TensorName::RopeFreqs => Destination::RopeFreqs,
+            TensorName::Layer { index, part } => {
+                let layer = self.layers.get(index)?;
+                match part {
+                    InputLayernorm => Destination::Vector(&layer.input_layernorm),
+                    QProj => Destination::Rows(&layer.qkv_proj, 0),
+                    KProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj], index)),
+                    VProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj, KProj], index)),
+                    OProj => Destination::Rows(&layer.o_proj, 0),
+                    PostAttentionLayernorm => Destination::Vector(&layer.post_attention_layernorm),
+                    GateProj => Destination::Rows(&layer.gate_up_proj, 0),
+                    UpProj => Destination::Rows(&layer.gate_up_proj, rows(&[GateProj], index)),
+                    DownProj => Destination::Rows(&layer.down_proj, 0),
+                }
+            }
+        })
+    }
+}
+
+/// What allocating needs to know.
+struct Room<'a> {
+    checkpoint: &'a Checkpoint,
+    binding_bytes: u64,
+}
+
+impl Room<'_> {
+    /// The stack that a tensor makes, if its type can be computed with.
+    fn stack(&self, name: TensorName) -> Result<(Stack, usize), LlamaError> {
+        // `Checkpoint` has every tensor that `Config` asks for; F32 stands for one that it could not lack.
+        let dtype =
+            self.checkpoint.tensor(name).map_or(format::GgmlType::F32, |info: &TensorInfo| info.dtype);
+        let unsupported = LlamaError::UnsupportedType { tensor: name, dtype };
+        let dtype = WeightType::holding(dtype).ok_or(unsupported)?;
+        let [rows, columns] = self.checkpoint.config.shape(name);
+        Ok((Stack { dtype, rows }, columns))
+    }
+
+    fn matrix(&self, make: &Allocator, label: &str, stacks: &[(Stack, usize)]) -> Result<Matrix, GpuError> {
+        let columns = stacks.first().map_or(0, |(_, columns)| *columns);
+        let stacks: Vec<Stack> = stacks.iter().map(|(stack, _)| *stack).collect();
+        Matrix::new(make, label, columns, &stacks, self.binding_bytes)
+    }
+
+    fn vector(&self, make: &Allocator, name: TensorName) -> Result<Tensor, GpuError> {
+        make.tensor(&name.to_string(), self.checkpoint.config.shape(name))
+    }
+
+    async fn layer(&self, gpu: &Gpu, index: usize) -> Result<LayerWeights, LlamaError> {
+        use LayerPart::*;
+        let name = |part| TensorName::Layer { index, part };
+        let stack = |part| self.stack(name(part));
+        let qkv = [stack(QProj)?, stack(KProj)?, stack(VProj)?];
+        let o = [stack(OProj)?];
+        let gate_up = [stack(GateProj)?, stack(UpProj)?];
+        let down = [stack(DownProj)?];
+        let what = format!("layer {index}");
+        let layer = gpu.allocate(&what, |make| {
+            Ok(LayerWeights {
+                input_layernorm: self.vector(make, name(InputLayernorm))?,
+                qkv_proj: self.matrix(make, "qkv_proj", &qkv)?,
+                o_proj: self.matrix(make, "o_proj", &o)?,
+                post_attention_layernorm: self.vector(make, name(PostAttentionLayernorm))?,
+                gate_up_proj: self.matrix(make, "gate_up_proj", &gate_up)?,
+                down_proj: self.matrix(make, "down_proj", &down)?,
+            })
+        });
+        Ok(layer.await?)
+    }
+}

@@ -1,0 +1,124 @@
+//! The whole model on the GPU against logits and greedy ids that Hugging Face's implementation computed.
+
+use format::{Checkpoint, Gguf};
+use gpu::{Gpu, TierChoice};
+use llama::{KvType, Loader, Model, Options};
+use pollster::block_on;
+use serde_json::Value;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants");
+
+/// Loads the model in pieces that end nowhere in particular.
+fn load(tier: TierChoice, kv: KvType) -> Model {
+    let bytes = std::fs::read(format!("{GOLDEN}.gguf")).unwrap();
+    let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
+    let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
+    let gpu = block_on(Gpu::request(tier)).unwrap();
+    let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
+    for piece in bytes.chunks(10007) {
+        loader.push(piece).unwrap();
+    }
+    let weights = loader.finish().unwrap();
+    let options = Options { context: 256, chunk: 50, kv };
+    block_on(Model::new(gpu, checkpoint.config.clone(), weights, options)).unwrap()
+}
+
+fn cases() -> Vec<Value> {
+    let text = std::fs::read_to_string(format!("{GOLDEN}.golden.json")).unwrap();
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    golden["cases"].as_array().unwrap().clone()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|float| float.as_f64().unwrap() as f32).collect()
+}
+
+fn largest_error(got: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(got.len(), expected.len());
+    got.iter().zip(expected).map(|(got, expected)| (got - expected).abs()).fold(0.0, f32::max)
+}
+
+fn deviation(logits: &[f32]) -> f32 {
+    let mean = logits.iter().sum::<f32>() / logits.len() as f32;
+    (logits.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / logits.len() as f32).sqrt()
+}
+
+/// Reads `ids` in chunks of at most `chunk`; gives the choice after each of them.
+fn choices(model: &mut Model, ids: &[u32], chunk: usize) -> Vec<u32> {
+    model.rewind(0);
+    let mut choices = Vec::new();
+    for ids in ids.chunks(chunk) {
+        model.prefill(ids).unwrap();
+        for row in 0..ids.len() {
+            let receipt = model.choose(row).unwrap();
+            choices.extend(block_on(receipt.words(model.gpu())).unwrap());
+        }
+    }
+    choices
+}
+
+/// Runs every case on one tier; `bound` is DESIGN.md's for the kind of KV cache.
+#[track_caller]
+fn check(tier: TierChoice, kv: KvType, bound: f32) {
+    let mut model = load(tier, kv);
+    let mut measured = 0f32;
+    for case in cases() {
+        let (name, input) = (case["name"].as_str().unwrap(), ids(&case["input_ids"]));
+        if let Some(expected) = case.get("last_logits") {
+            // Chunks of 1 are decoded, larger ones are prefilled; 50 leaves a remainder.
+            for chunk in [1, 7, 50] {
+                let choices = choices(&mut model, &input, chunk);
+                let logits = block_on(model.logits()).unwrap();
+                let error = largest_error(&logits, &floats(expected));
+                let relative = error / deviation(&floats(expected));
+                println!("{tier:?} {kv:?} {name}, chunks of {chunk}: error {relative:e} of the deviation");
+                assert!(relative <= bound, "{name}, chunks of {chunk}: error {relative:e} of the deviation");
+                assert_eq!(choices, ids(&case["argmax_per_position"]), "{name}, chunks of {chunk}");
+                measured = measured.max(error);
+            }
+        } else {
+            check_greedy(&mut model, &case, &input, measured);
+        }
+    }
+}
+
+/// 40 ids, chosen and fed back on the GPU with two steps in flight.
+#[track_caller]
+fn check_greedy(model: &mut Model, case: &Value, input: &[u32], error: f32) {
+    model.rewind(0);
+    let (expected, margins) = (ids(&case["greedy"]), floats(&case["margins"]));
+    // A choice counts while its margin exceeds twice the error.
+    let counted = margins.iter().position(|margin| *margin < 2.0 * error).unwrap_or(margins.len());
+    assert!(counted >= 10, "only {counted} margins exceed the error {error:e}");
+
+    let mut receipts = std::collections::VecDeque::from([model.prefill_and_choose(input).unwrap()]);
+    let mut got = Vec::new();
+    while got.len() < expected.len() {
+        if model.position() < input.len() + expected.len() {
+            receipts.push_back(model.decode().unwrap());
+        }
+        let receipt = receipts.pop_front().unwrap();
+        got.extend(block_on(receipt.words(model.gpu())).unwrap());
+    }
+    assert_eq!(got[..counted], expected[..counted]);
+}
+
+#[test]
+fn tiny_basic_quants_with_subgroups() {
+    check(TierChoice::Subgroups, KvType::F32, 1e-3);
+}
+
+#[test]
+fn tiny_basic_quants_without_subgroups() {
+    check(TierChoice::Plain, KvType::F32, 1e-3);
+}
+
+#[test]
+fn tiny_basic_quants_with_a_cache_of_halves() {
+    check(TierChoice::Subgroups, KvType::F16, 1e-2);
+    check(TierChoice::Plain, KvType::F16, 1e-2);
+}
