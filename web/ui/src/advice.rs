@@ -1,0 +1,100 @@
+//! What to do about a failure: a heading, a button, and where needed the steps.
+
+use protocol::{Failure, FailureKind, ModelSource};
+
+use crate::state::{ModelPhase, State, WorkerPhase};
+
+/// What the button of an alert does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Remedy {
+    /// Load the same model again; only what is missing is fetched.
+    Retry(ModelSource),
+    /// Load the model that was on the device.
+    Reload(ModelSource),
+    /// Start from an empty context.
+    NewChat,
+    /// Start another worker.
+    RestartWorker,
+}
+
+impl Remedy {
+    /// What the button says.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Remedy::Retry(_) => "Retry",
+            Remedy::Reload(_) => "Reload the model",
+            Remedy::NewChat => "New chat",
+            Remedy::RestartWorker => "Restart",
+        }
+    }
+}
+
+/// The remedy for a failure of `kind`, given what was going on when it happened.
+pub(crate) fn remedy(state: &State, kind: FailureKind) -> Option<Remedy> {
+    if state.worker == WorkerPhase::Crashed {
+        return Some(Remedy::RestartWorker);
+    }
+    match (&state.model, kind) {
+        (_, FailureKind::NoWebGpu) => None,
+        (ModelPhase::Loaded(_), FailureKind::Prompt) => Some(Remedy::NewChat),
+        (ModelPhase::Loaded(loaded), FailureKind::DeviceLost) => Some(Remedy::Reload(loaded.source.clone())),
+        (ModelPhase::Loaded(_), FailureKind::OutOfMemory) => Some(Remedy::NewChat),
+        (ModelPhase::Loading(_), FailureKind::ModelFile | FailureKind::OutOfMemory) => None,
+        (ModelPhase::Loading(loading), _) => Some(Remedy::Retry(loading.source.clone())),
+        _ => None,
+    }
+}
+
+/// What happened, in a few words.
+pub(crate) fn heading(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::NoWebGpu => "This browser offers no WebGPU",
+        FailureKind::Network => "The model could not be fetched",
+        FailureKind::Storage => "The browser’s storage failed",
+        FailureKind::ModelFile => "This model cannot be loaded",
+        FailureKind::OutOfMemory => "The device ran out of memory",
+        FailureKind::DeviceLost => "The device was lost",
+        FailureKind::Prompt => "This cannot be answered as it is",
+        FailureKind::Internal => "Something went wrong in Pronk",
+    }
+}
+
+/// Steps that help with a failure of this kind, beyond its own message.
+pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
+    match kind {
+        FailureKind::NoWebGpu => &[
+            "Chrome and Edge 113 or newer have it on desktops, and on Android from version 121.",
+            "Safari has it from version 26. Firefox has it on Windows from version 141 and on recent Macs from 145.",
+            "Elsewhere: in Firefox set dom.webgpu.enabled to true in about:config; in Chrome on Linux switch on chrome://flags/#enable-unsafe-webgpu and Vulkan.",
+            "If it is on and still not offered, switch on hardware acceleration in the browser’s settings and update the graphics driver.",
+        ],
+        FailureKind::Storage => &[
+            "Private windows and full disks leave little room: try a normal window, or remove a stored model.",
+        ],
+        FailureKind::OutOfMemory => &["Close other tabs that use the GPU, or choose a smaller model."],
+        FailureKind::Prompt => &["Your text is still in the composer."],
+        _ => &[],
+    }
+}
+
+/// What the page says before any click where `navigator.gpu` is missing.
+pub(crate) fn no_web_gpu(context: PageContext) -> Failure {
+    let message = match context {
+        PageContext::Secure => {
+            "Pronk runs the model on the graphics processor through WebGPU, which this browser does not offer to the page."
+        }
+        PageContext::Insecure => {
+            "Browsers offer WebGPU only to pages opened over https or from localhost. Open this page that way."
+        }
+    };
+    Failure { kind: FailureKind::NoWebGpu, message: message.to_owned() }
+}
+
+/// How the page was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageContext {
+    /// Over https or from localhost.
+    Secure,
+    /// Otherwise; browsers keep WebGPU and the clipboard to themselves.
+    Insecure,
+}

@@ -1,0 +1,156 @@
+//! How a question is asked and answered, in the reducer.
+
+use std::mem::take;
+use std::rc::Rc;
+
+use protocol::{FailureKind, FinishReason, GenerateOptions, Message, Request, Role, Usage};
+
+use super::{Answer, Ending, Entry, State};
+
+impl State {
+    pub(super) fn send_draft(&mut self) {
+        if self.answer.is_none() && self.blocker().is_none() && !self.draft.trim().is_empty() {
+            let question = take(&mut self.draft);
+            self.ask(question);
+        }
+    }
+
+    pub(super) fn ask(&mut self, question: String) {
+        if self.answer.is_some() || self.blocker().is_some() || question.trim().is_empty() {
+            return;
+        }
+        self.push_entry(Role::User, question);
+        self.put_away.clear();
+        self.start_answer();
+    }
+
+    pub(super) fn regenerate(&mut self) {
+        if !self.can_regenerate() {
+            return;
+        }
+        self.conversation.pop_if(|last| last.role == Role::Assistant);
+        self.start_answer();
+    }
+
+    /// The last entry of the conversation is the question.
+    fn start_answer(&mut self) {
+        let messages = self.messages();
+        let turn = self.next_number();
+        self.request(Request::Generate { turn, messages, options: GenerateOptions::default() });
+        self.push_entry(Role::Assistant, String::new());
+        self.answer = Some(Answer { turn, prefill: None, stopping: false });
+        self.alerts.clear();
+        self.choosing = false;
+        self.status = "Generating…";
+    }
+
+    /// The conversation as the model gets it. A question that was never answered is left out, unless it is the
+    /// last one: templates expect the two sides to take turns.
+    fn messages(&self) -> Vec<Message> {
+        let mut messages: Vec<Message> = Vec::new();
+        for entry in &self.conversation {
+            let message = Message { role: entry.role, content: entry.text.clone() };
+            if entry.role == Role::User {
+                messages.pop_if(|last| last.role == Role::User);
+                messages.push(message);
+            } else if !entry.text.is_empty() {
+                messages.push(message);
+            }
+        }
+        messages
+    }
+
+    fn push_entry(&mut self, role: Role, text: String) {
+        let id = self.next_number();
+        self.conversation.push(Rc::new(Entry { id, role, text, ending: None }));
+    }
+
+    pub(super) fn stop_answer(&mut self) {
+        if let Some(answer) = self.answer.as_mut().filter(|answer| !answer.stopping) {
+            answer.stopping = true;
+            self.request(Request::Stop);
+        }
+    }
+
+    /// The answer in progress, if `turn` is its number.
+    fn current(&mut self, turn: u32) -> Option<&mut Answer> {
+        self.answer.as_mut().filter(|answer| answer.turn == turn)
+    }
+
+    pub(super) fn prompt_read(&mut self, turn: u32, prefill: (u32, u32)) {
+        if let Some(answer) = self.current(turn) {
+            answer.prefill = Some(prefill);
+        }
+    }
+
+    pub(super) fn text_came(&mut self, turn: u32, text: &str, usage: Usage) {
+        if self.current(turn).is_none() {
+            return;
+        }
+        self.usage = Some(usage);
+        if let Some(entry) = self.conversation.last_mut() {
+            Rc::make_mut(entry).text.push_str(text);
+        }
+    }
+
+    pub(super) fn answer_finished(&mut self, turn: u32, reason: FinishReason, usage: Usage) {
+        if self.current(turn).is_none() {
+            return;
+        }
+        self.usage = Some(usage);
+        self.end_answer(Ending::Finished(reason));
+        self.status = match reason {
+            FinishReason::Stopped => "Answer stopped.",
+            _ => "Answer complete.",
+        };
+    }
+
+    /// Ends the answer in progress, if there is one. Its text stays; a prompt that could not be answered goes back
+    /// to the composer, for the person to change it.
+    pub(super) fn answer_failed(&mut self, kind: FailureKind) {
+        if self.answer.is_none() {
+            return;
+        }
+        self.end_answer(Ending::Failed);
+        self.status = "The answer failed.";
+        let unanswered = self.conversation.last().is_some_and(|last| last.text.is_empty());
+        if kind == FailureKind::Prompt && unanswered {
+            self.conversation.pop();
+            if let Some(question) = self.conversation.pop() {
+                self.draft = join_drafts(&question.text, &self.draft);
+            }
+        }
+    }
+
+    fn end_answer(&mut self, ending: Ending) {
+        self.answer = None;
+        if let Some(entry) = self.conversation.last_mut() {
+            Rc::make_mut(entry).ending = Some(ending);
+        }
+    }
+
+    pub(super) fn new_chat(&mut self) {
+        if self.answer.is_some() {
+            self.stop_answer();
+            self.end_answer(Ending::Finished(FinishReason::Stopped));
+        }
+        if !self.conversation.is_empty() {
+            self.put_away = take(&mut self.conversation);
+        }
+        self.usage = None;
+        self.alerts.clear();
+        self.choosing = false;
+        self.status = "New chat.";
+    }
+
+    pub(super) fn bring_back(&mut self) {
+        if self.conversation.is_empty() {
+            self.conversation = take(&mut self.put_away);
+            self.status = "The last chat is back.";
+        }
+    }
+}
+
+fn join_drafts(question: &str, draft: &str) -> String {
+    if draft.trim().is_empty() { question.to_owned() } else { format!("{question}\n\n{draft}") }
+}

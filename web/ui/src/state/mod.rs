@@ -1,0 +1,252 @@
+//! What the page knows, and all that can happen to it.
+//!
+//! [`State::reduce`](reduce) is pure. What it wants of the worker it puts into [`State::outbox`], numbered;
+//! the page posts each request once and answers with [`Action::Sent`].
+
+mod answer;
+mod load;
+mod reduce;
+
+use std::rc::Rc;
+
+use protocol::{
+    CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadProgress, ModelInfo, ModelSource,
+    Request, Role, Usage,
+};
+
+use crate::advice::Remedy;
+use crate::theme::Theme;
+
+/// Everything the page shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct State {
+    /// How the worker is.
+    pub worker: WorkerPhase,
+    /// Counts the workers started; a new number starts a new one.
+    pub worker_generation: u32,
+    /// What the site offers.
+    pub catalogue: Rc<[CatalogueEntry]>,
+    /// The model, if there is one.
+    pub model: ModelPhase,
+    /// Whether the person is choosing a model while there is a conversation to go back to.
+    pub choosing: bool,
+    /// The address typed into "Load from a URL".
+    pub url: String,
+    /// The conversation, oldest first.
+    pub conversation: Vec<Rc<Entry>>,
+    /// The conversation that "New chat" put away, until another one begins.
+    pub put_away: Vec<Rc<Entry>>,
+    /// The answer in progress; its text is the last entry of the conversation.
+    pub answer: Option<Answer>,
+    /// Figures of the latest answer.
+    pub usage: Option<Usage>,
+    /// What is being written.
+    pub draft: String,
+    /// What went wrong and has not been dismissed, oldest first.
+    pub alerts: Vec<Alert>,
+    /// One sentence for screen readers.
+    pub status: &'static str,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Requests that have not been posted yet.
+    pub outbox: Vec<Outgoing>,
+    /// The last number given to a turn, an entry, an alert or a request.
+    last_number: u32,
+}
+
+/// The worker's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum WorkerPhase {
+    /// Its module is being loaded; it hears nothing yet.
+    #[default]
+    Starting,
+    /// It hears requests.
+    Ready,
+    /// It has ended, and with it the model.
+    Crashed,
+}
+
+/// The model's life.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum ModelPhase {
+    /// None has been loaded, or it is gone. `source` is where the last one came from.
+    #[default]
+    Absent,
+    /// On its way.
+    Loading(Rc<Loading>),
+    /// Ready to answer.
+    Loaded(Rc<Loaded>),
+}
+
+/// A load in progress.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Loading {
+    /// Where from.
+    pub source: ModelSource,
+    /// How far; `None` until the worker has said.
+    pub progress: Option<LoadProgress>,
+    /// Whether the person has asked to stop it.
+    pub cancelling: bool,
+}
+
+/// A model that can answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Loaded {
+    /// Where from.
+    pub source: ModelSource,
+    /// The model.
+    pub model: ModelInfo,
+    /// What it runs on.
+    pub device: DeviceReport,
+}
+
+/// One message as the page shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Entry {
+    /// Its key in the list.
+    pub id: u32,
+    /// The person's or the model's.
+    pub role: Role,
+    /// What is written. For an answer in progress: so far.
+    pub text: String,
+    /// How an answer ended; `None` while it goes on, and for the person's messages.
+    pub ending: Option<Ending>,
+}
+
+/// How an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As the worker says.
+    Finished(FinishReason),
+    /// With a failure; what text there is stays.
+    Failed,
+}
+
+/// The answer in progress.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Its number in the protocol.
+    pub turn: u32,
+    /// Prompt tokens read, and how many there are.
+    pub prefill: Option<(u32, u32)>,
+    /// Whether the person has asked to stop it.
+    pub stopping: bool,
+}
+
+/// A failure on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Alert {
+    /// Its key in the list.
+    pub id: u32,
+    /// What happened.
+    pub failure: Failure,
+    /// What the button beside it does, if there is one.
+    pub remedy: Option<Remedy>,
+}
+
+/// A request on its way to the worker.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outgoing {
+    /// Rises from request to request.
+    pub number: u32,
+    /// The request.
+    pub request: Request,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// What the worker said since the last animation frame, in order.
+    Events(Vec<Event>),
+    /// The worker threw, would not start, or spoke another protocol.
+    WorkerCrashed(String),
+    /// Start another worker.
+    RestartWorker,
+    /// The requests up to this number have been posted.
+    Sent(u32),
+    /// Close an alert.
+    Dismiss(u32),
+    /// Load a model.
+    Load(ModelSource),
+    /// The address field has changed.
+    UrlChanged(String),
+    /// Load from the address field.
+    LoadUrl,
+    /// Stop the load.
+    CancelLoad,
+    /// Remove a model's stored bytes.
+    Forget(String),
+    /// Show the models in place of the conversation, or the other way round.
+    ToggleModels,
+    /// The composer has changed.
+    DraftChanged(String),
+    /// Send what is in the composer.
+    Send,
+    /// Send this.
+    Ask(String),
+    /// Answer the last question again.
+    Regenerate,
+    /// Stop the answer.
+    Stop,
+    /// Put the conversation away.
+    NewChat,
+    /// Bring back the conversation that was put away.
+    BringBack,
+    /// Change the theme.
+    ThemeChanged(Theme),
+}
+
+impl State {
+    /// The page as it opens. `missing` is what the browser lacks.
+    pub(crate) fn first(theme: Theme, missing: Option<Failure>) -> State {
+        let mut state = State { theme, ..State::default() };
+        missing.into_iter().for_each(|failure| state.alert(failure));
+        state
+    }
+
+    /// Whether the models stand in the main part of the page, in place of the conversation.
+    pub(crate) fn shows_models(&self) -> bool {
+        self.choosing || (self.conversation.is_empty() && self.loaded().is_none())
+    }
+
+    /// The model, if it can answer.
+    pub(crate) fn loaded(&self) -> Option<&Rc<Loaded>> {
+        match &self.model {
+            ModelPhase::Loaded(loaded) => Some(loaded),
+            _ => None,
+        }
+    }
+
+    /// Whether a model may be loaded now.
+    pub(crate) fn can_load(&self) -> bool {
+        self.worker == WorkerPhase::Ready
+            && self.answer.is_none()
+            && !matches!(self.model, ModelPhase::Loading(_))
+    }
+
+    /// Why nothing can be sent now; `None` where a question would be answered.
+    pub(crate) fn blocker(&self) -> Option<&'static str> {
+        match (&self.worker, &self.model) {
+            (WorkerPhase::Crashed, _) => Some("The engine has stopped. Restart it to go on."),
+            (_, ModelPhase::Loaded(_)) => None,
+            (_, ModelPhase::Loading(_)) => Some("The model is loading. You can write in the meantime."),
+            (WorkerPhase::Starting, _) => Some("The engine is starting."),
+            (WorkerPhase::Ready, ModelPhase::Absent) => Some("Load a model to start."),
+        }
+    }
+
+    /// Whether the last question can be answered again.
+    pub(crate) fn can_regenerate(&self) -> bool {
+        self.answer.is_none() && self.blocker().is_none() && !self.conversation.is_empty()
+    }
+
+    fn next_number(&mut self) -> u32 {
+        self.last_number = self.last_number.wrapping_add(1);
+        self.last_number
+    }
+
+    fn request(&mut self, request: Request) {
+        let number = self.next_number();
+        self.outbox.push(Outgoing { number, request });
+    }
+}

@@ -1,0 +1,99 @@
+//! The whole page, and the one place that holds its state.
+
+use web_sys::File;
+use yew::{Callback, Html, component, html, use_callback, use_mut_ref, use_reducer};
+
+use super::alerts::Alerts;
+use super::composer::Composer;
+use super::footer::Footer;
+use super::header::Header;
+use super::hooks::{use_composer_focus, use_file_drop, use_shortcuts, use_theme, use_worker};
+use super::models::Models;
+use super::stats::Stats;
+use super::transcript::Transcript;
+use super::welcome::Welcome;
+use crate::advice::no_web_gpu;
+use crate::platform;
+use crate::state::{Action, State};
+use protocol::ModelSource;
+
+#[component]
+pub(crate) fn App() -> Html {
+    let state = use_reducer(first_state);
+    let dispatcher = state.dispatcher();
+    let act = use_callback((), move |action: Action, ()| dispatcher.dispatch(action));
+    // The file itself can't be part of the state: it is the browser's, and has no value to compare.
+    let picked = use_mut_ref(|| None::<File>);
+    let open_file: Callback<File> = {
+        let (picked, act) = (picked.clone(), act.clone());
+        use_callback((), move |file: File, ()| {
+            let name = file.name();
+            *picked.borrow_mut() = Some(file);
+            act.emit(Action::Load(ModelSource::File { name }));
+        })
+    };
+
+    use_worker(&state, &act, picked);
+    use_theme(state.theme);
+    use_shortcuts(&act);
+    use_composer_focus(&state);
+    let dragging = use_file_drop(open_file.clone());
+
+    let talking = !state.conversation.is_empty();
+    html! {
+        <div class="page">
+            <Header
+                model={state.model.clone()}
+                theme={state.theme}
+                choosing={state.shows_models()}
+                talking={talking}
+                act={act.clone()}
+            />
+            <Alerts alerts={state.alerts.clone()} can_load={state.can_load()} act={act.clone()} />
+            if state.shows_models() {
+                <Models
+                    catalogue={state.catalogue.clone()}
+                    worker={state.worker}
+                    model={state.model.clone()}
+                    url={state.url.clone()}
+                    can_load={state.can_load()}
+                    answering={state.answer.is_some()}
+                    talking={talking}
+                    act={act.clone()}
+                    open_file={open_file}
+                />
+            } else if talking {
+                <Transcript
+                    conversation={state.conversation.clone()}
+                    answer={state.answer.clone()}
+                    can_regenerate={state.can_regenerate()}
+                    act={act.clone()}
+                />
+            } else {
+                <Welcome can_bring_back={!state.put_away.is_empty()} act={act.clone()} />
+            }
+            <div class="bottom">
+                <Stats
+                    usage={state.usage}
+                    context={state.loaded().map(|loaded| loaded.model.context)}
+                />
+                <Composer
+                    draft={state.draft.clone()}
+                    blocker={state.blocker()}
+                    answer={state.answer.clone()}
+                    act={act}
+                />
+                <Footer loaded={state.loaded().cloned()} catalogue={state.catalogue.clone()} />
+            </div>
+            <p class="sr-only" role="status" aria-live="polite" data-testid="status">{ state.status }</p>
+            if dragging {
+                <div class="drop-hint" aria-hidden="true"><p>{ "Drop a GGUF file to load it" }</p></div>
+            }
+        </div>
+    }
+}
+
+fn first_state() -> State {
+    let missing = (!platform::has_web_gpu()).then(|| no_web_gpu(platform::page_context()));
+    State::first(platform::remembered_theme(), missing)
+}

@@ -1,0 +1,23 @@
+//! What the page looks like: components that get props and callbacks and keep at most a toggle.
+
+mod alerts;
+mod app;
+mod catalogue;
+mod composer;
+mod copy_button;
+mod footer;
+mod header;
+mod hooks;
+mod icons;
+mod message;
+mod models;
+mod progress;
+mod rich_text;
+mod stats;
+mod transcript;
+mod welcome;
+
+pub(crate) use app::App;
+
+/// The composer's text area, for those who give it the focus.
+const COMPOSER_ID: &str = "composer";

@@ -1,0 +1,136 @@
+//! Where a model is chosen: first thing on a first visit, behind the chip later.
+//!
+//! Nothing is fetched before a click.
+
+use web_sys::{File, HtmlInputElement, InputEvent, SubmitEvent};
+use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
+
+use super::catalogue::Catalogue;
+use super::progress::Progress;
+use crate::state::{Action, ModelPhase, WorkerPhase};
+use protocol::CatalogueEntry;
+use std::rc::Rc;
+
+#[derive(Properties, PartialEq)]
+pub(super) struct ModelsProps {
+    pub catalogue: Rc<[CatalogueEntry]>,
+    pub worker: WorkerPhase,
+    pub model: ModelPhase,
+    pub url: String,
+    pub can_load: bool,
+    pub answering: bool,
+    pub talking: bool,
+    pub act: Callback<Action>,
+    pub open_file: Callback<File>,
+}
+
+#[component]
+pub(super) fn Models(props: &ModelsProps) -> Html {
+    let can_go_back = props.talking || matches!(props.model, ModelPhase::Loaded(_));
+    html! {
+        <main class="models scroller">
+            <div class="column">
+                { introduction(can_go_back, &props.act) }
+                if let ModelPhase::Loading(loading) = &props.model {
+                    <Progress loading={loading.clone()} act={props.act.clone()} />
+                } else {
+                    if props.answering {
+                        <p class="note">{ "Stop the answer before you load another model." }</p>
+                    }
+                    <Catalogue
+                        catalogue={props.catalogue.clone()}
+                        worker={props.worker}
+                        can_load={props.can_load}
+                        in_use={props.model.clone()}
+                        act={props.act.clone()}
+                    />
+                    { own_models(props) }
+                }
+            </div>
+        </main>
+    }
+}
+
+fn introduction(can_go_back: bool, act: &Callback<Action>) -> Html {
+    if can_go_back {
+        return html! {
+            <div class="models-top">
+                <h2>{ "Choose a model" }</h2>
+                <button type="button" data-testid="back" onclick={act.reform(|_| Action::ToggleModels)}>
+                    { "Back to the chat" }
+                </button>
+            </div>
+        };
+    }
+    html! {
+        <div class="introduction">
+            <h2>{ "Chat with a language model that runs on this device." }</h2>
+            <p>
+                { "The model is fetched once and kept in this browser. It runs on your graphics processor, and what \
+                   you write never leaves this page." }
+            </p>
+        </div>
+    }
+}
+
+fn own_models(props: &ModelsProps) -> Html {
+    let load = props.act.reform(|event: SubmitEvent| {
+        event.prevent_default();
+        Action::LoadUrl
+    });
+    let changed = props.act.reform(|event: InputEvent| {
+        Action::UrlChanged(event.target_unchecked_into::<HtmlInputElement>().value())
+    });
+    html! {
+        <section class="own-models" aria-labelledby="own-models-heading">
+            <h3 id="own-models-heading">{ "Another model" }</h3>
+            <form class="url-form" onsubmit={load}>
+                <label for="url-input">{ "Load from a URL" }</label>
+                <div class="url-row">
+                    <input
+                        id="url-input"
+                        type="text"
+                        inputmode="url"
+                        autocomplete="off"
+                        autocapitalize="off"
+                        spellcheck="false"
+                        placeholder="https://…/model.gguf"
+                        data-testid="url-input"
+                        value={props.url.clone()}
+                        oninput={changed}
+                    />
+                    <button type="submit" data-testid="url-load" disabled={!props.can_load}>{ "Load" }</button>
+                </div>
+            </form>
+            { file_button(props) }
+        </section>
+    }
+}
+
+fn file_button(props: &ModelsProps) -> Html {
+    let open_file = props.open_file.clone();
+    let picked = Callback::from(move |event: Event| {
+        let input = event.target_unchecked_into::<HtmlInputElement>();
+        if let Some(file) = input.files().and_then(|files| files.get(0)) {
+            open_file.emit(file);
+        }
+        // So that picking the same file again is a change.
+        input.set_value("");
+    });
+    html! {
+        <div class="file-row">
+            <label class="button">
+                { "Open a GGUF file" }
+                <input
+                    class="sr-only"
+                    type="file"
+                    accept=".gguf"
+                    data-testid="file-input"
+                    disabled={!props.can_load}
+                    onchange={picked}
+                />
+            </label>
+            <span class="note">{ "or drop one anywhere on this page. It is read where it lies, not copied." }</span>
+        </div>
+    }
+}
