@@ -35,6 +35,9 @@ const INPUTS: [&str; 10] = [
 /// Files that trunk leaves without a hash in their names. Each may name those before it, in this order.
 const UNHASHED: [&str; 4] = ["worker_bg.wasm", "worker.js", "worker_loader.js", "boot.js"];
 
+/// The line of index.html that the content security policy is put behind.
+const ENCODING: &str = "<meta charset=\"utf-8\">";
+
 /// The built site, without models. Builds it if anything has changed since the last time.
 pub(crate) fn build(places: &Places) -> Result<PathBuf> {
     let site = places.target.join("site");
@@ -96,9 +99,12 @@ fn hash_names(site: &Path) -> Result<()> {
     index = with_new_names(&index, &renamed);
     let policy =
         format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{META_CONTENT_SECURITY_POLICY}\">");
-    ensure!(index.contains("<head>"), "index.html has no <head> to put the content security policy into.");
-    // After the encoding, which has to stand within the first 1024 bytes, and before anything that loads.
-    index = index.replacen("<head>", &format!("<head><meta charset=\"utf-8\">{policy}"), 1);
+    ensure!(
+        index.contains(ENCODING),
+        "index.html has no {ENCODING} to put the content security policy behind."
+    );
+    // Behind the encoding, which has to stand within the first 1024 bytes, and before anything that loads.
+    index = index.replacen(ENCODING, &format!("{ENCODING}\n    {policy}"), 1);
     ensure!(!index.contains("<script>"), "index.html has an inline script, which its policy forbids.");
     std::fs::write(index_path, index)?;
     Ok(())
@@ -123,8 +129,7 @@ mod tests {
     fn every_name_gets_the_hash_of_what_it_leads_to() {
         let site = std::env::temp_dir().join(format!("pronk-site-{}", std::process::id()));
         std::fs::create_dir_all(&site).unwrap();
-        let index =
-            "<head><meta name=pronk-worker content=./worker_loader.js></head><script src=./boot.js></script>";
+        let index = "<head><meta charset=\"utf-8\"><meta name=pronk-worker content=./worker_loader.js></head><script src=./boot.js></script>";
         for (name, content) in [
             ("index.html", index),
             ("boot.js", "boot"),

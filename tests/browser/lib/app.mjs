@@ -1,0 +1,120 @@
+// The page as a person uses it. Everything is found by `data-testid`, a role, or `data-role`.
+
+import { until } from "./harness.mjs";
+import { pageUrl } from "./settings.mjs";
+
+const byId = (id) => `[data-testid="${id}"]`;
+
+export class App {
+  constructor(page) {
+    this.page = page;
+  }
+
+  /** Opens or reloads the page and waits until its worker has spoken. */
+  async open() {
+    await this.page.goto(pageUrl, { waitUntil: "load" });
+    await until("the page to offer a model", () => this.has("load-demo"), { seconds: 60 });
+  }
+
+  has(id) {
+    return this.page.evaluate((selector) => document.querySelector(selector) !== null, byId(id));
+  }
+
+  text(id) {
+    return this.page.evaluate((selector) => document.querySelector(selector)?.textContent ?? "", byId(id));
+  }
+
+  /** A click as the browser's own `click()` does it: not where the pointer is, so nothing can lie in between. */
+  async click(id) {
+    const found = await this.page.evaluate((selector) => {
+      const element = document.querySelector(selector);
+      const button = element?.closest("button") ?? element;
+      if (!button || button.disabled) return false;
+      button.click();
+      return true;
+    }, byId(id));
+    if (!found) throw new Error(`There is no ${id} to click, or it is disabled.`);
+  }
+
+  /** Loads the demo, and waits until it can answer or the page says why not. */
+  async loadDemo({ seconds = 240 } = {}) {
+    await this.click("load-demo");
+    await this.loaded({ seconds });
+  }
+
+  async loaded({ seconds = 240 } = {}) {
+    const outcome = await this.outcome({ seconds });
+    if (outcome !== "ready") throw new Error(`The model was not loaded; the page says: ${outcome}`);
+  }
+
+  /** `ready` once a model can answer, or what the page says went wrong. */
+  outcome({ seconds = 240 } = {}) {
+    const look = () => this.page.evaluate((error, composer) => {
+      const alert = document.querySelector(error);
+      if (alert) return alert.textContent;
+      return document.querySelector(composer)?.hasAttribute("aria-describedby") ? null : "ready";
+    }, byId("error"), byId("composer"));
+    return until("a model to be ready, or an error", look, { seconds });
+  }
+
+  /** Loads a model from an address. */
+  async loadUrl(url) {
+    await this.page.type(byId("url-input"), url);
+    await this.click("url-load");
+  }
+
+  /** Writes into the composer. `\n` is Shift+Enter. */
+  async write(text) {
+    await this.page.focus(byId("composer"));
+    for (const [index, line] of text.split("\n").entries()) {
+      if (index > 0) {
+        await this.page.keyboard.down("Shift");
+        await this.page.keyboard.press("Enter");
+        await this.page.keyboard.up("Shift");
+      }
+      await this.page.keyboard.type(line);
+    }
+  }
+
+  /** Writes and sends with Enter. */
+  async ask(text) {
+    await this.write(text);
+    await this.page.keyboard.press("Enter");
+  }
+
+  draft() {
+    return this.page.evaluate((selector) => document.querySelector(selector).value, byId("composer"));
+  }
+
+  /** The messages so far: `{ role, text, finished }`. Of an answer only its words, not its buttons and notes. */
+  messages() {
+    return this.page.evaluate(() =>
+      [...document.querySelectorAll("[data-role]")].map((message) => {
+        const copy = message.cloneNode(true);
+        for (const extra of copy.querySelectorAll(".note, .answer-actions, .waiting")) extra.remove();
+        return { role: message.dataset.role, text: copy.textContent, finished: message.dataset.finished ?? null };
+      }),
+    );
+  }
+
+  /** The last answer, if there is one. */
+  async answer() {
+    return (await this.messages()).filter(({ role }) => role === "assistant").at(-1);
+  }
+
+  isBusy() {
+    return this.page.evaluate(
+      (selector) => document.querySelector(selector)?.getAttribute("aria-busy") === "true",
+      byId("transcript"),
+    );
+  }
+
+  /** The last answer, once it has ended. */
+  async finishedAnswer({ seconds = 240 } = {}) {
+    return until("the answer to end", async () => {
+      const answer = await this.answer();
+      if (answer?.finished === "failed") throw new Error(`The answer failed: ${await this.text("error")}`);
+      return answer?.finished ? answer : null;
+    }, { seconds });
+  }
+}

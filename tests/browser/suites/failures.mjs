@@ -1,0 +1,168 @@
+// Everything that goes wrong with a model, its host or the browser is a sentence in the page, and nothing is lost.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { App } from "../lib/app.mjs";
+import { checkTroubles, launch, openPage } from "../lib/browser.mjs";
+import { test } from "../lib/harness.mjs";
+import { fault, requests, reset } from "../lib/server.mjs";
+import { fixtures, root, serverUrl } from "../lib/settings.mjs";
+
+const DEMO = ".gguf";
+const PIECE = 16 * 1024 * 1024;
+const tiny = readFileSync(join(root, "tests/golden/gguf/tiny-basic-quants.gguf"));
+
+// Both browsers write failed requests to the console by themselves.
+const FAILED_REQUEST = [/Failed to load resource/, /NetworkError/, /ERR_/];
+
+export async function failures({ browser }) {
+  await test("a model that is not there", () => broken(browser, {
+    arm: () => fault(DEMO, "status", { value: 404 }),
+    says: /404|not found/i,
+  }));
+
+  await test("a page in place of a model", () => broken(browser, {
+    arm: () => fault(DEMO, "html"),
+    says: /html|page|not a (gguf|model)/i,
+  }));
+
+  await test("a host that has too much to do says so, and is asked again", () => mended(browser, {
+    arm: () => fault(DEMO, "status", { value: 503, times: 1 }),
+  }));
+
+  await test("a connection cut in the middle of a piece is taken up again", () => mended(browser, {
+    arm: () => fault(DEMO, "cut", { value: 5_000_000, times: 2 }),
+  }));
+
+  await test("a host that ignores ranges", () => mended(browser, {
+    arm: () => fault(DEMO, "whole", { times: 1 }),
+  }));
+
+  await test("a byte that was changed on its way, once", () => mended(browser, {
+    arm: () => fault(DEMO, "corrupt", { value: 3 * PIECE + 12345, times: 1 }),
+    orSays: /damaged|hash|SHA-256|checksum|corrupt/i,
+  }));
+
+  await test("a byte that is wrong on the host", () => broken(browser, {
+    arm: () => fault(DEMO, "corrupt", { value: 3 * PIECE + 12345 }),
+    says: /damaged|hash|SHA-256|checksum|corrupt/i,
+  }));
+
+  await test("a model of another architecture is named", () => badFile(browser, {
+    name: "another-architecture.gguf",
+    content: replaced(tiny, "llama", "bloom"),
+    says: /bloom/,
+  }));
+
+  await test("a file that is no GGUF", () => badFile(browser, {
+    name: "no.gguf",
+    content: Buffer.from("This is a letter, not a model. ".repeat(100)),
+    says: /gguf/i,
+  }));
+
+  await test("a file that ends too early", () => badFile(browser, {
+    name: "truncated.gguf",
+    content: tiny.subarray(0, tiny.length - 1000),
+    says: /end|truncated|short|bytes/i,
+  }));
+
+  await test("a header that counts 2^64-1 tensors", () => badFile(browser, {
+    name: "hostile.gguf",
+    content: hostile(tiny),
+    says: /tensor|header|gguf/i,
+  }));
+
+  await test("an address that is none", async () => {
+    const tab = await openPage(browser);
+    const app = new App(tab.page);
+    await app.open();
+    await app.loadUrl("no address at all");
+    assert.notEqual(await app.outcome({ seconds: 30 }), "ready");
+    await checkTroubles(tab, FAILED_REQUEST);
+    await tab.context.close();
+  });
+
+  await withoutWebGpu();
+}
+
+/** The demo cannot be loaded; the page says why, and works again once the host does. */
+async function broken(browser, { arm, says }) {
+  const tab = await openPage(browser);
+  const app = new App(tab.page);
+  await reset();
+  await app.open();
+  await arm();
+  await app.click("load-demo");
+  assert.match(await app.outcome(), says);
+  assert.ok(await app.has("load-demo"), "the model can no longer be chosen");
+  await checkTroubles(tab, FAILED_REQUEST);
+  await tab.context.close();
+  await reset();
+}
+
+/** The demo is loaded in spite of what happens, or, if that is allowed, the page says why not. */
+async function mended(browser, { arm, orSays }) {
+  const tab = await openPage(browser);
+  const app = new App(tab.page);
+  await reset();
+  await app.open();
+  await arm();
+  await app.click("load-demo");
+  const outcome = await app.outcome();
+  const served = (await requests()).filter(({ path }) => path.endsWith(DEMO));
+  assert.ok(served.length > 0, "the model was never asked for");
+  if (!(orSays && orSays.test(outcome))) assert.equal(outcome, "ready");
+  await checkTroubles(tab, FAILED_REQUEST);
+  await tab.context.close();
+  await reset();
+}
+
+/** A file that cannot be a model of ours, by address and from disk. */
+async function badFile(browser, { name, content, says }) {
+  const path = join(fixtures, name);
+  writeFileSync(path, content);
+  const tab = await openPage(browser);
+  const app = new App(tab.page);
+  await app.open();
+  await app.loadUrl(new URL(`fixtures/${name}`, serverUrl).href);
+  assert.match(await app.outcome({ seconds: 60 }), says, "by its address");
+
+  await app.open();
+  const input = await tab.page.$('[data-testid="file-input"]');
+  await input.uploadFile(path);
+  assert.match(await app.outcome({ seconds: 60 }), says, "from disk");
+  await checkTroubles(tab);
+  await tab.context.close();
+}
+
+async function withoutWebGpu() {
+  await test("a browser without WebGPU: the page says so and what to do", async () => {
+    const { browser } = await launch({ webgpu: false });
+    try {
+      const tab = await openPage(browser, { webgpu: false });
+      const app = new App(tab.page);
+      await app.open();
+      assert.match(await app.outcome({ seconds: 30 }), /WebGPU/);
+      await checkTroubles(tab);
+    } finally {
+      await browser.close();
+    }
+  });
+}
+
+function replaced(bytes, from, to) {
+  const at = bytes.indexOf(from);
+  assert.ok(at >= 0 && from.length === to.length);
+  const copy = Buffer.from(bytes);
+  copy.write(to, at);
+  return copy;
+}
+
+/** GGUF's number of tensors stands behind the magic and the version. */
+function hostile(bytes) {
+  const copy = Buffer.from(bytes);
+  copy.writeBigUInt64LE(0xffff_ffff_ffff_ffffn, 8);
+  return copy;
+}
