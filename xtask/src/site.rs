@@ -89,7 +89,10 @@ fn hash_names(site: &Path) -> Result<()> {
         let path = site.join(old);
         let mut content = std::fs::read(&path).with_context(|| format!("trunk left no {old}."))?;
         if old.ends_with(".js") {
-            content = with_new_names(&String::from_utf8(content)?, &renamed).into_bytes();
+            let text = with_new_names(&String::from_utf8(content)?, &renamed);
+            // So that whoever drives the browser can see how large the worker's heap has grown.
+            content =
+                text.replace("await init();", "globalThis.pronkMemory = (await init()).memory;").into_bytes();
         }
         let new = hashed_name(old, &content);
         std::fs::write(site.join(&new), content)?;
@@ -150,7 +153,10 @@ mod tests {
         assert_eq!(names.len(), 5, "{names:?}");
         let (wasm, worker, loader) = (name_of("worker_bg-"), name_of("worker-"), name_of("worker_loader-"));
         assert_eq!(read(&worker), format!("new URL('{wasm}', import.meta.url)"));
-        assert_eq!(read(&loader), format!("import init from './{worker}';await init();"));
+        assert_eq!(
+            read(&loader),
+            format!("import init from './{worker}';globalThis.pronkMemory = (await init()).memory;")
+        );
         let index = read("index.html");
         assert!(index.contains(&format!("content=./{loader}")), "{index}");
         assert!(index.contains(&format!("src=./{}", name_of("boot-"))), "{index}");
