@@ -1,5 +1,7 @@
 //! `web/models.json` offers what it says: the demo model's size and the hashes of its pieces.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
