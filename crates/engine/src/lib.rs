@@ -1,1 +1,61 @@
-//! 
+//! The only loop: load, generate, stop.
+//!
+//! ```text
+//! Source -> store::Pieces -> header -> Checkpoint -> tokenizer, template
+//!                         -> pieces -> weights on the device            => Engine
+//! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text
+//! ```
+//!
+//! The same engine runs in the worker and in the terminal. It knows neither: bytes come through `store`'s traits,
+//! events go to a closure, and a [`StopFlag`] is looked at between two tokens.
+
+mod backend;
+mod error;
+mod generate;
+mod load;
+mod progress;
+mod prompt;
+mod stop;
+
+pub use backend::{Backend, Device};
+pub use error::EngineError;
+pub use generate::{Answer, GenerateEvent};
+pub use load::{LoadOptions, Origin};
+pub use stop::StopFlag;
+
+use chat::{Template, Tokenizer};
+use protocol::{DeviceReport, ModelInfo};
+
+/// A loaded model that answers.
+#[derive(Debug)]
+pub struct Engine {
+    info: ModelInfo,
+    device: DeviceReport,
+    tokenizer: Tokenizer,
+    template: Template,
+    backend: Backend,
+    /// The ids whose keys and values are in the cache, in order.
+    cached: Vec<u32>,
+}
+
+impl Engine {
+    /// The model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The device it runs on.
+    pub fn device(&self) -> &DeviceReport {
+        &self.device
+    }
+
+    /// Text to ids and back.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// What computes.
+    pub fn backend(&self) -> &Backend {
+        &self.backend
+    }
+}

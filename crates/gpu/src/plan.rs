@@ -86,33 +86,24 @@ impl<'a> PlanBuilder<'a> {
         self.specs.push(Spec { kernel, constants, tensors, workgroups });
     }
 
-    /// Makes the pipelines and bind groups.
+    /// Makes the pipelines and bind groups, all inside one error scope: a scope each would cost a round trip each.
     pub async fn finish(self) -> Result<Plan, GpuError> {
-        let mut dispatches = Vec::with_capacity(self.specs.len());
-        for Spec { kernel, constants, tensors, workgroups } in self.specs {
-            let gpu = self.gpu;
-            let pipeline = gpu.pipeline(&kernel, &constants).await?;
-            let tensors = gpu.bind(&kernel, &pipeline, &tensors).await?;
-            dispatches.push(Dispatch { pipeline, tensors, workgroups });
-        }
+        let make = |Spec { kernel, constants, tensors, workgroups }: Spec| {
+            let pipeline = self.gpu.pipeline(&kernel, &constants);
+            let tensors = self.gpu.bind(&kernel, &pipeline, &tensors);
+            Dispatch { pipeline, tensors, workgroups }
+        };
+        let dispatches = self.gpu.checked("a plan", || self.specs.into_iter().map(make).collect()).await?;
         Ok(Plan { dispatches })
     }
 }
 
 impl Gpu {
     /// Equal kernels with equal constants share a pipeline, whatever the layer.
-    async fn pipeline(
-        &self,
-        kernel: &Kernel,
-        constants: &[Constant],
-    ) -> Result<wgpu::ComputePipeline, GpuError> {
+    fn pipeline(&self, kernel: &Kernel, constants: &[Constant]) -> wgpu::ComputePipeline {
         let source = kernel.source(constants, Dialect::HERE);
-        if let Some(pipeline) = self.pipelines.borrow().get(&source) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = self.checked(kernel.name, || self.compile(kernel, &source)).await?;
-        self.pipelines.borrow_mut().insert(source, pipeline.clone());
-        Ok(pipeline)
+        let mut pipelines = self.pipelines.borrow_mut();
+        pipelines.entry(source).or_insert_with_key(|source| self.compile(kernel, source)).clone()
     }
 
     fn compile(&self, kernel: &Kernel, source: &str) -> wgpu::ComputePipeline {
@@ -145,12 +136,12 @@ impl Gpu {
         })
     }
 
-    async fn bind(
+    fn bind(
         &self,
         kernel: &Kernel,
         pipeline: &wgpu::ComputePipeline,
         tensors: &[&Tensor],
-    ) -> Result<wgpu::BindGroup, GpuError> {
+    ) -> wgpu::BindGroup {
         self.counters.add(|counts| counts.objects_created += 1);
         let entries: Vec<_> = (0..)
             .zip(tensors)
@@ -162,7 +153,7 @@ impl Gpu {
         let layout = pipeline.get_bind_group_layout(1);
         let descriptor =
             wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &layout, entries: &entries };
-        self.checked(kernel.name, || self.device.create_bind_group(&descriptor)).await
+        self.device.create_bind_group(&descriptor)
     }
 }
 

@@ -1,0 +1,121 @@
+//! What can go wrong, with the kind that tells the page what to offer.
+
+use chat::ChatError;
+use cpu::CpuError;
+use format::FormatError;
+use gpu::GpuError;
+use llama::LlamaError;
+use protocol::{Failure, FailureKind};
+use store::StoreError;
+
+/// Every failure of a load or an answer. Each message is a sentence for the person, shown once.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The bytes did not come, or did not stay.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file is not a model that we run.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The tokenizer or the template.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// The device, or the model on it.
+    #[error(transparent)]
+    Llama(#[from] LlamaError),
+    /// The reference model.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
+    /// Nothing was asked.
+    #[error("the prompt is empty; type something first")]
+    EmptyPrompt,
+    /// The conversation does not fit.
+    #[error(
+        "the conversation takes {tokens} tokens, but the context holds {context}; \
+         start a new chat, shorten the message, or load the model with a longer context"
+    )]
+    PromptTooLong {
+        /// Tokens of the rendered prompt.
+        tokens: usize,
+        /// Tokens that the KV cache holds.
+        context: usize,
+    },
+    /// An id that the model does not have.
+    #[error("token {id} does not exist; this model has tokens 0 to {last}")]
+    NoSuchToken {
+        /// The id.
+        id: u32,
+        /// The highest one.
+        last: u32,
+    },
+    /// The device computed something that is no number.
+    #[error("the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device")]
+    NotANumber,
+}
+
+impl From<GpuError> for EngineError {
+    fn from(error: GpuError) -> EngineError {
+        EngineError::Llama(LlamaError::Gpu(error))
+    }
+}
+
+impl EngineError {
+    /// What the page needs to know.
+    pub fn failure(&self) -> Failure {
+        Failure { kind: self.kind(), message: sentence(&self.to_string()) }
+    }
+
+    fn kind(&self) -> FailureKind {
+        match self {
+            EngineError::Store(error) => match error.kind() {
+                store::Kind::Network => FailureKind::Network,
+                store::Kind::Storage => FailureKind::Storage,
+                store::Kind::File => FailureKind::ModelFile,
+            },
+            EngineError::Format(_) | EngineError::NotANumber | EngineError::Cpu(_) => FailureKind::ModelFile,
+            EngineError::Chat(error) if error.is_about_the_conversation() => FailureKind::Prompt,
+            EngineError::Chat(_) => FailureKind::ModelFile,
+            EngineError::Llama(LlamaError::Gpu(error)) => match error {
+                GpuError::NoAdapter { .. } | GpuError::NoDevice { .. } | GpuError::NoSubgroups { .. } => {
+                    FailureKind::NoWebGpu
+                }
+                GpuError::TooLarge { .. } | GpuError::OutOfMemory { .. } => FailureKind::OutOfMemory,
+                GpuError::Lost { .. } => FailureKind::DeviceLost,
+                GpuError::Refused { .. } => FailureKind::Internal,
+            },
+            EngineError::Llama(LlamaError::Context { .. }) => FailureKind::Prompt,
+            EngineError::Llama(_) => FailureKind::ModelFile,
+            EngineError::EmptyPrompt | EngineError::PromptTooLong { .. } | EngineError::NoSuchToken { .. } => {
+                FailureKind::Prompt
+            }
+        }
+    }
+}
+
+/// Error messages are written to be joined to others; alone they begin with a capital and end with a full stop.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: EngineError, kind: FailureKind, start: &str) {
+        let failure = error.failure();
+        assert_eq!(failure.kind, kind, "{}", failure.message);
+        assert!(failure.message.starts_with(start) && failure.message.ends_with('.'), "{}", failure.message);
+    }
+
+    #[test]
+    fn failures_are_sentences_with_their_kind() {
+        check(EngineError::EmptyPrompt, FailureKind::Prompt, "The prompt is empty");
+        check(GpuError::Lost { reason: "driver reset".to_string() }.into(), FailureKind::DeviceLost, "The GPU was lost (driver reset)");
+        check(GpuError::NoAdapter { found: "none".to_string() }.into(), FailureKind::NoWebGpu, "No GPU adapter");
+        check(GpuError::OutOfMemory { what: "the KV cache".to_string() }.into(), FailureKind::OutOfMemory, "The device ran out");
+        check(EngineError::PromptTooLong { tokens: 9, context: 8 }, FailureKind::Prompt, "The conversation takes 9 tokens");
+    }
+}

@@ -1,0 +1,241 @@
+//! The generation loop: prefill what is new, then decode, some steps ahead of what has been read back.
+
+use std::collections::VecDeque;
+
+use chat::TextStream;
+use protocol::{FinishReason, GenerateOptions, Message, Usage};
+use web_time::Instant;
+
+use crate::backend::Pending;
+use crate::{Engine, EngineError, StopFlag};
+
+/// Steps handed to the device before the oldest is waited for: the next token is computed while the CPU reads this one.
+const STEPS_IN_FLIGHT: usize = 2;
+
+/// A prefill step is sized to take about this long, so that Stop is heard and no driver loses patience.
+const PREFILL_SECONDS: f64 = 0.1;
+
+/// Tokens of the first prefill step, before anything has been measured; later steps are multiples of it.
+const FIRST_CHUNK: usize = 4;
+
+/// What happens while an answer is made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GenerateEvent {
+    /// Part of the prompt has been read.
+    Prefill {
+        /// Tokens read, those reused included.
+        done: u32,
+        /// Tokens of the prompt.
+        total: u32,
+    },
+    /// A token was generated.
+    Text {
+        /// The characters that it completes; maybe none.
+        text: String,
+        /// Figures so far.
+        usage: Usage,
+    },
+}
+
+/// A finished answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Generated ids, the one that ended the turn included.
+    pub ids: Vec<u32>,
+    /// Their text, without control tokens.
+    pub text: String,
+    /// Why it ended.
+    pub reason: FinishReason,
+    /// Final figures.
+    pub usage: Usage,
+}
+
+impl Engine {
+    /// Answers a conversation.
+    pub async fn chat(
+        &mut self,
+        messages: &[Message],
+        options: &GenerateOptions,
+        stop: &StopFlag,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<Answer, EngineError> {
+        let prompt = self.render(messages)?;
+        self.generate(&prompt.ids, options, stop, on_event).await
+    }
+
+    /// Continues `prompt`.
+    pub async fn generate(
+        &mut self,
+        prompt: &[u32],
+        options: &GenerateOptions,
+        stop: &StopFlag,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<Answer, EngineError> {
+        self.check(prompt)?;
+        let room = self.backend.context() - prompt.len();
+        let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
+        let mut run = Run::new(prompt, limit);
+        let ended = self.run(&mut run, prompt, stop, on_event).await;
+        // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
+        self.cached = [prompt, &run.ids].concat();
+        self.backend.rewind(if ended.is_ok() { self.cached.len() } else { 0 });
+        self.cached.truncate(self.backend.position());
+        let reason = match ended? {
+            FinishReason::MaxTokens if run.ids.len() == room => FinishReason::ContextFull,
+            reason => reason,
+        };
+        Ok(run.answer(reason))
+    }
+
+    async fn run(
+        &mut self,
+        run: &mut Run,
+        prompt: &[u32],
+        stop: &StopFlag,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<FinishReason, EngineError> {
+        if run.limit == 0 {
+            return Ok(FinishReason::MaxTokens);
+        }
+        let Some(first) = self.prefill(run, prompt, stop, on_event).await? else {
+            return Ok(FinishReason::Stopped);
+        };
+        let mut in_flight = VecDeque::from([first]);
+        let mut issued = 1;
+        let mut stream = self.tokenizer.stream();
+        while let Some(oldest) = in_flight.pop_front() {
+            while in_flight.len() + 1 < STEPS_IN_FLIGHT && issued < run.limit {
+                in_flight.push_back(self.backend.decode()?);
+                issued += 1;
+            }
+            let id = self.backend.wait(oldest).await?;
+            on_event(run.take(id, &mut stream));
+            let ended = if self.tokenizer.stop_ids().contains(&id) {
+                Some(FinishReason::EndOfTurn)
+            } else {
+                stop.is_set().then_some(FinishReason::Stopped)
+            };
+            if let Some(reason) = ended {
+                on_event(run.flush(&mut stream));
+                return Ok(reason);
+            }
+        }
+        on_event(run.flush(&mut stream));
+        Ok(FinishReason::MaxTokens)
+    }
+
+    /// Reads the prompt from where the cache stops agreeing with it. `None` if stopped on the way.
+    async fn prefill(
+        &mut self,
+        run: &mut Run,
+        prompt: &[u32],
+        stop: &StopFlag,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<Option<Pending>, EngineError> {
+        let common = self.cached.iter().zip(prompt).take_while(|(cached, id)| cached == id).count();
+        // The last token is read again in any case: its logits are wanted.
+        let reused = common.min(prompt.len() - 1);
+        self.backend.rewind(reused);
+        run.usage.reused_tokens = reused as u32;
+        let mut done = reused;
+        let mut chunk = FIRST_CHUNK;
+        loop {
+            let started = Instant::now();
+            let next = prompt.len().min(done + chunk.min(self.backend.chunk()));
+            let pending = self.backend.prefill(&prompt[done..next])?;
+            if next == prompt.len() {
+                return Ok(Some(pending));
+            }
+            self.backend.wait(pending).await?;
+            done = next;
+            on_event(GenerateEvent::Prefill { done: done as u32, total: prompt.len() as u32 });
+            if stop.is_set() {
+                return Ok(None);
+            }
+            chunk = next_chunk(chunk, started.elapsed().as_secs_f64());
+        }
+    }
+
+    /// The choice after each of `ids`, and the logits after the last, from an empty context.
+    pub async fn logits(&mut self, ids: &[u32]) -> Result<(Vec<f32>, Vec<u32>), EngineError> {
+        self.check(ids)?;
+        self.cached.clear();
+        self.backend.rewind(0);
+        let mut choices = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(self.backend.chunk()) {
+            choices.extend(self.backend.choose_each(ids).await?);
+        }
+        Ok((self.backend.logits().await?, choices))
+    }
+}
+
+/// The size of the next prefill step: what would have taken the time aimed at, at most twice the last.
+fn next_chunk(last: usize, seconds: f64) -> usize {
+    let aimed = last as f64 * PREFILL_SECONDS / seconds.max(1e-6);
+    ((aimed as usize).min(2 * last) / FIRST_CHUNK * FIRST_CHUNK).max(FIRST_CHUNK)
+}
+
+/// An answer in the making.
+struct Run {
+    limit: usize,
+    ids: Vec<u32>,
+    text: String,
+    usage: Usage,
+    started: Instant,
+    first: Option<Instant>,
+}
+
+impl Run {
+    fn new(prompt: &[u32], limit: usize) -> Run {
+        let usage = Usage { prompt_tokens: prompt.len() as u32, ..Usage::default() };
+        Run { limit, ids: Vec::new(), text: String::new(), usage, started: Instant::now(), first: None }
+    }
+
+    /// Counts a token in.
+    fn take(&mut self, id: u32, stream: &mut TextStream) -> GenerateEvent {
+        self.ids.push(id);
+        let text = stream.push(id);
+        self.text.push_str(&text);
+        let usage = &mut self.usage;
+        usage.completion_tokens = self.ids.len() as u32;
+        usage.context_used = usage.prompt_tokens + usage.completion_tokens;
+        match self.first {
+            None => {
+                self.first = Some(Instant::now());
+                usage.seconds_to_first_token = self.started.elapsed().as_secs_f64();
+                let computed = f64::from(usage.prompt_tokens - usage.reused_tokens);
+                usage.prefill_tokens_per_second = computed / usage.seconds_to_first_token.max(1e-9);
+            }
+            Some(first) => {
+                let seconds = first.elapsed().as_secs_f64().max(1e-9);
+                usage.decode_tokens_per_second = f64::from(usage.completion_tokens - 1) / seconds;
+            }
+        }
+        GenerateEvent::Text { text, usage: *usage }
+    }
+
+    /// What the stream still held back: half a character, if the answer was cut there.
+    fn flush(&mut self, stream: &mut TextStream) -> GenerateEvent {
+        let text = stream.finish();
+        self.text.push_str(&text);
+        GenerateEvent::Text { text, usage: self.usage }
+    }
+
+    fn answer(self, reason: FinishReason) -> Answer {
+        Answer { ids: self.ids, text: self.text, reason, usage: self.usage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefill_steps_grow_towards_the_time_aimed_at() {
+        for (last, seconds, expected) in
+            [(4, 0.01, 8), (8, 0.05, 16), (64, 0.1, 64), (64, 0.2, 32), (4, 3.0, 4), (128, 0.0, 256), (12, 0.09, 12)]
+        {
+            assert_eq!(next_chunk(last, seconds), expected, "after {last} in {seconds} s");
+        }
+    }
+}

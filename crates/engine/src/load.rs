@@ -1,0 +1,162 @@
+//! Loading: bytes in file order, the header first, then weights straight to the device.
+
+use chat::{Template, Tokenizer, Vocabulary};
+use format::{Checkpoint, FormatError, Gguf};
+use gpu::{Gpu, TierChoice};
+use llama::{KvType, Model, Options};
+use protocol::{DeviceReport, LoadProgress, ModelInfo};
+use store::{Hash, Piece, Pieces, Source, Store};
+
+use crate::backend::{Backend, Device, Reference};
+use crate::progress::Reporter;
+use crate::{Engine, EngineError};
+
+/// Tokens of context unless asked otherwise: a long conversation, yet little memory.
+const DEFAULT_CONTEXT: usize = 4096;
+
+/// Most tokens that a prefill step takes.
+const CHUNK: usize = 128;
+
+/// What is chosen before a load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadOptions {
+    /// Where to compute.
+    pub device: Device,
+    /// Tokens of context; `None` for 4,096, or fewer if the model has fewer.
+    pub context: Option<usize>,
+    /// How the KV cache is stored.
+    pub kv: KvType,
+}
+
+/// Where a model's bytes come from and where they rest.
+#[derive(Debug)]
+pub struct Origin<'a, S, T> {
+    /// The file.
+    pub source: &'a S,
+    /// Where its pieces are kept.
+    pub store: &'a T,
+    /// Its name in the store.
+    pub key: &'a str,
+    /// SHA-256 of its pieces, if somebody has published them; else empty.
+    pub expected: &'a [Hash],
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions { device: Device::Gpu(TierChoice::Auto), context: None, kv: KvType::F16 }
+    }
+}
+
+impl Engine {
+    /// Loads a model. Dropping the future at any point loses nothing that was stored.
+    pub async fn load<S: Source, T: Store>(
+        origin: Origin<'_, S, T>,
+        options: LoadOptions,
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Engine, EngineError> {
+        let mut report = Reporter::new(on_progress);
+        report.opening();
+        // The device comes first: without one nothing needs to be downloaded.
+        let gpu = match options.device {
+            Device::Gpu(tier) => Some(Gpu::request(tier).await?),
+            Device::Reference => None,
+        };
+        let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
+        let (head, checkpoint) = read_header(&mut pieces, &mut report).await?;
+        let tokenizer = Tokenizer::from_vocabulary(vocabulary(&checkpoint))?;
+        let template = Template::new(checkpoint.chat_template.as_deref(), &tokenizer)?;
+
+        let most = checkpoint.config.max_position_embeddings;
+        let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(most));
+        let backend = match gpu {
+            Some(gpu) => {
+                let mut loader = llama::Loader::new(&gpu, &checkpoint).await?;
+                loader.push(&head)?;
+                drop(head);
+                while let Some(piece) = report.next(&mut pieces).await? {
+                    loader.push(&piece.bytes)?;
+                }
+                let weights = loader.finish()?;
+                report.preparing();
+                let options = Options { context, chunk: CHUNK, kv: options.kv };
+                let model = Model::new(gpu, checkpoint.config.clone(), weights, options).await?;
+                Backend::Gpu(Box::new(model))
+            }
+            None => {
+                let mut builder = cpu::Weights::builder(&checkpoint);
+                builder.push(0, &head)?;
+                while let Some(Piece { offset, bytes, .. }) = report.next(&mut pieces).await? {
+                    builder.push(offset, &bytes)?;
+                }
+                let model = cpu::Model::new(checkpoint.config.clone(), builder.finish()?);
+                Backend::Reference(Box::new(Reference::new(model, context)))
+            }
+        };
+        let info = model_info(&checkpoint, origin.source.name(), backend.context());
+        let device = device_report(&backend);
+        Ok(Engine { info, device, tokenizer, template, backend, cached: Vec::new() })
+    }
+}
+
+/// Pieces until the header is whole: one for most files.
+async fn read_header<S: Source, T: Store>(
+    pieces: &mut Pieces<'_, S, T>,
+    report: &mut Reporter<'_>,
+) -> Result<(Vec<u8>, Checkpoint), EngineError> {
+    let size = pieces.size();
+    let mut head = Vec::new();
+    loop {
+        match report.next(pieces).await? {
+            Some(piece) if head.is_empty() => head = piece.bytes,
+            Some(piece) => head.extend(piece.bytes),
+            // The end of the file: parsing what there is gives the error that fits.
+            None => {}
+        }
+        match Gguf::parse(&head, size) {
+            Err(FormatError::NeedMore { .. }) => {}
+            gguf => return Ok((head, Checkpoint::from_gguf(gguf?)?)),
+        }
+    }
+}
+
+fn vocabulary(checkpoint: &Checkpoint) -> Vocabulary {
+    let tokenizer = checkpoint.tokenizer.clone();
+    Vocabulary {
+        pre: tokenizer.pre,
+        tokens: tokenizer.tokens,
+        token_types: tokenizer.token_types,
+        merges: tokenizer.merges,
+        bos_token_id: tokenizer.bos_token_id,
+        eos_token_id: tokenizer.eos_token_id,
+        eot_token_id: tokenizer.eot_token_id,
+        eom_token_id: tokenizer.eom_token_id,
+        add_bos_token: tokenizer.add_bos_token,
+    }
+}
+
+fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo {
+    ModelInfo {
+        name: checkpoint.name.clone().unwrap_or_else(|| file.to_string()),
+        bytes: checkpoint.size,
+        parameters: checkpoint.parameters(),
+        quantization: checkpoint.quantization().to_string(),
+        licence: checkpoint.licence.clone(),
+        built_with_llama: checkpoint.built_with_llama(),
+        context: context as u32,
+        max_context: checkpoint.config.max_position_embeddings as u32,
+    }
+}
+
+fn device_report(backend: &Backend) -> DeviceReport {
+    let kernels = backend.kernels();
+    match backend {
+        Backend::Gpu(model) => {
+            let report = model.gpu().report();
+            let (adapter, software) = (report.adapter.clone(), report.software);
+            DeviceReport { adapter, software, kernels, device_bytes: model.device_bytes() }
+        }
+        Backend::Reference(_) => {
+            DeviceReport { adapter: "CPU".to_string(), software: true, kernels, device_bytes: 0 }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Telling how far a load is, without telling it too often.
+
+use protocol::{LoadProgress, LoadStage};
+use store::{Origin, Piece, Pieces, Progress, Source, Speed, Store};
+use web_time::Instant;
+
+use crate::EngineError;
+
+/// Events are at least this far apart, unless the stage changes.
+const SECONDS_APART: f64 = 0.1;
+
+/// Turns the store's counts into the page's progress.
+pub(crate) struct Reporter<'a> {
+    on_progress: &'a mut dyn FnMut(LoadProgress),
+    speed: Speed,
+    started: Instant,
+    last: Option<Instant>,
+    progress: LoadProgress,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(on_progress: &'a mut dyn FnMut(LoadProgress)) -> Reporter<'a> {
+        let progress = LoadProgress {
+            stage: LoadStage::Opening,
+            done_bytes: 0,
+            total_bytes: 0,
+            fetched_bytes: 0,
+            bytes_per_second: 0.0,
+            seconds_left: None,
+        };
+        Reporter { on_progress, speed: Speed::default(), started: Instant::now(), last: None, progress }
+    }
+
+    /// The device and the file are asked what they are.
+    pub(crate) fn opening(&mut self) {
+        (self.on_progress)(self.progress.clone());
+    }
+
+    /// Every byte is there; kernels are compiled.
+    pub(crate) fn preparing(&mut self) {
+        self.progress.stage = LoadStage::Preparing;
+        self.progress.done_bytes = self.progress.total_bytes;
+        self.progress.seconds_left = None;
+        (self.on_progress)(self.progress.clone());
+    }
+
+    /// The next piece, with progress on the way.
+    pub(crate) async fn next<S: Source, T: Store>(
+        &mut self,
+        pieces: &mut Pieces<'_, S, T>,
+    ) -> Result<Option<Piece>, EngineError> {
+        let piece = pieces.next(&mut |progress| self.arrived(progress)).await?;
+        Ok(piece)
+    }
+
+    fn arrived(&mut self, progress: Progress) {
+        let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        self.speed.add(milliseconds, progress.done);
+        let stage = if progress.fetched > 0 { LoadStage::Downloading } else { LoadStage::Reading };
+        let due = self.last.is_none_or(|last| last.elapsed().as_secs_f64() >= SECONDS_APART);
+        if due || stage != self.progress.stage {
+            self.last = Some(Instant::now());
+            self.progress = LoadProgress {
+                stage,
+                done_bytes: progress.done,
+                total_bytes: progress.total,
+                fetched_bytes: progress.fetched,
+                bytes_per_second: self.speed.bytes_per_second(),
+                seconds_left: self.speed.seconds_left(progress.total - progress.done),
+            };
+            (self.on_progress)(self.progress.clone());
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What is asked: a conversation, plain text or ids, as ids that fit the model.
+
+use chat::Prompt;
+use protocol::Message;
+
+use crate::{Engine, EngineError};
+
+impl Engine {
+    /// Renders a conversation with the model's template.
+    pub fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
+        Ok(self.template.render(messages)?)
+    }
+
+    /// Fails unless `ids` can be read with room for at least one more.
+    pub(crate) fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
+        let (tokens, context) = (ids.len(), self.backend.context());
+        let last = self.tokenizer.vocab_size() as u32 - 1;
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        if tokens >= context {
+            return Err(EngineError::PromptTooLong { tokens, context });
+        }
+        match ids.iter().find(|id| **id > last) {
+            Some(id) => Err(EngineError::NoSuchToken { id: *id, last }),
+            None => Ok(()),
+        }
+    }
+}
