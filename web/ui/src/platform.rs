@@ -5,6 +5,7 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Document, Element, HtmlElement, HtmlMetaElement, Window};
 
 use crate::advice::PageContext;
@@ -85,23 +86,27 @@ pub(crate) fn apply_theme(theme: Theme) {
     }
 }
 
-/// Puts `text` on the clipboard. Pages that are not secure have none.
-pub(crate) fn copy(text: &str) {
-    if let Some(window) = web_sys::window().filter(Window::is_secure_context) {
-        // The promise only says when; a refusal shows itself when the person pastes.
-        let _ = window.navigator().clipboard().write_text(text);
-    }
+/// Puts `text` on the clipboard, and calls `done` once it is there.
+/// Pages that are not secure have no clipboard, and a person may have forbidden it.
+pub(crate) fn copy(text: &str, done: impl FnOnce() + 'static) {
+    let Some(window) = web_sys::window().filter(Window::is_secure_context) else { return };
+    let written = window.navigator().clipboard().write_text(text);
+    wasm_bindgen_futures::spawn_local(async move {
+        if JsFuture::from(written).await.is_ok() {
+            done();
+        }
+    });
 }
 
 /// Puts the caret into the element, unless the person is at another one, or on a device where that
 /// would push up a keyboard.
 pub(crate) fn focus_where_free(id: &str) {
     let (Some(window), Some(document)) = (web_sys::window(), document()) else { return };
-    let fine_pointer =
-        window.match_media("(pointer: fine)").ok().flatten().is_some_and(|query| query.matches());
+    let by_touch =
+        window.match_media("(pointer: coarse)").ok().flatten().is_some_and(|query| query.matches());
     let at_other_element =
         document.active_element().is_some_and(|active| active.tag_name() != "BODY" && active.id() != id);
-    if fine_pointer && !at_other_element {
+    if !by_touch && !at_other_element {
         focus(id);
     }
 }

@@ -21,6 +21,9 @@ impl State {
     }
 
     pub(super) fn load_url(&mut self) {
+        if !self.can_load() {
+            return;
+        }
         match model_url(&self.url) {
             Ok(url) => self.load(self.source_of(url)),
             Err(message) => self.alert(Failure { kind: FailureKind::ModelFile, message: message.to_owned() }),

@@ -6,6 +6,8 @@
 mod answer;
 mod load;
 mod reduce;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 
@@ -229,7 +231,7 @@ impl State {
         match (&self.worker, &self.model) {
             (WorkerPhase::Crashed, _) => Some("The engine has stopped. Restart it to go on."),
             (_, ModelPhase::Loaded(_)) => None,
-            (_, ModelPhase::Loading(_)) => Some("The model is loading. You can write in the meantime."),
+            (_, ModelPhase::Loading(_)) => Some("The model is loading; you can write already."),
             (WorkerPhase::Starting, _) => Some("The engine is starting."),
             (WorkerPhase::Ready, ModelPhase::Absent) => Some("Load a model to start."),
         }

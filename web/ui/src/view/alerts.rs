@@ -34,6 +34,7 @@ fn alert_box(alert: &Alert, props: &AlertsProps) -> Html {
             data-testid="error"
             data-kind={format!("{kind:?}")}
         >
+            <div class="alert-inner">
             <div class="alert-words">
                 <h2>{ heading(kind) }</h2>
                 <p dir="auto">{ &alert.failure.message }</p>
@@ -51,6 +52,7 @@ fn alert_box(alert: &Alert, props: &AlertsProps) -> Html {
                 title="Dismiss"
                 onclick={props.act.reform(move |_| Action::Dismiss(id))}
             >{ icons::cross() }</button>
+            </div>
         </section>
     }
 }

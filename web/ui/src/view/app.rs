@@ -70,7 +70,7 @@ pub(crate) fn App() -> Html {
                     act={act.clone()}
                 />
             } else {
-                <Welcome can_bring_back={!state.put_away.is_empty()} act={act.clone()} />
+                <Welcome loaded={state.loaded().cloned()} can_bring_back={!state.put_away.is_empty()} act={act.clone()} />
             }
             <div class="bottom">
                 <Stats

@@ -47,7 +47,7 @@ pub(super) fn Composer(props: &ComposerProps) -> Html {
                     id={COMPOSER_ID}
                     rows="1"
                     dir="auto"
-                    placeholder="Write a message"
+                    placeholder={blocker.unwrap_or("Write a message")}
                     enterkeyhint="send"
                     data-testid="composer"
                     aria-describedby={blocker.map(|_| "composer-hint")}
@@ -57,8 +57,11 @@ pub(super) fn Composer(props: &ComposerProps) -> Html {
                 />
             </div>
             { button(props) }
+            // The placeholder says the same, until something is written over it.
             if let Some(blocker) = blocker {
-                <p id="composer-hint" class="composer-hint">{ *blocker }</p>
+                <p id="composer-hint" class={if draft.is_empty() { "sr-only" } else { "composer-hint" }}>
+                    { *blocker }
+                </p>
             }
         </form>
     }

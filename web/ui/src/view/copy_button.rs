@@ -34,8 +34,8 @@ pub(super) fn CopyButton(props: &CopyButtonProps) -> Html {
     let onclick = {
         let (text, setter) = (props.text.clone(), copied.setter());
         Callback::from(move |_| {
-            platform::copy(&text);
-            setter.set(true);
+            let setter = setter.clone();
+            platform::copy(&text, move || setter.set(true));
         })
     };
     let (icon, word) = if *copied { (icons::tick(), "Copied") } else { (icons::pages(), "Copy") };

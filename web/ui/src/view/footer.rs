@@ -22,14 +22,6 @@ pub(super) struct FooterProps {
 pub(super) fn Footer(props: &FooterProps) -> Html {
     html! {
         <footer class="footer">
-            if let Some(loaded) = &props.loaded {
-                if loaded.device.software {
-                    <p class="slow" data-testid="slow">
-                        { "Slow: no GPU found, so the model runs on the processor through " }
-                        <bdi>{ &loaded.device.adapter }</bdi>{ "." }
-                    </p>
-                }
-            }
             <p>
                 <span>{ "Runs on this device; nothing you write leaves it." }</span>
                 if let Some(loaded) = &props.loaded {

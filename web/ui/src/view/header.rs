@@ -80,7 +80,12 @@ fn chip(model: &ModelPhase, choosing: bool, talking: bool, act: &Callback<Action
             title="Choose a model"
             disabled={!can_toggle}
             onclick={act.reform(|_| Action::ToggleModels)}
-        >{ words }{ icons::chevron() }</button>
+        >
+            <span class="chip-words">{ words }</span>
+            if can_toggle {
+                { icons::chevron() }
+            }
+        </button>
     }
 }
 
@@ -93,17 +98,19 @@ fn loading_words(loading: &Loading) -> String {
 }
 
 fn loaded_words(loaded: &Loaded) -> Html {
-    let kernels = match loaded.device.kernels {
+    let device = match loaded.device.kernels {
+        _ if loaded.device.software => "no GPU: slow",
         Kernels::Subgroups => "GPU, subgroups",
         Kernels::Plain => "GPU",
         Kernels::Reference => "CPU",
     };
     let context = count(loaded.model.context.into());
-    let adapter = format!("{}: {}", loaded.device.adapter, kernels);
     html! {
         <>
             <bdi class="chip-name">{ &loaded.model.name }</bdi>
-            <span class="chip-detail" title={adapter}>{ format!("{kernels} · {context} tokens") }</span>
+            <span class="chip-detail" title={loaded.device.adapter.clone()}>
+                { format!("{device} · {context} tokens") }
+            </span>
         </>
     }
 }

@@ -2,14 +2,18 @@
 
 use yew::{Html, html};
 
-/// The mark: a springbok's leap, back arched, over a line of ground.
+/// The mark: a springbok in its leap, legs stiff, back arched, over a line of ground.
 pub(super) fn mark() -> Html {
     html! {
         <svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
-            <path class="mark-leap" d="M5.5 20.5C8 12.5 13 9 18.5 10.5c2.2.6 3.9 1.9 5.2 3.6" />
-            <path class="mark-leap" d="M6 20l-1.6 5M9.4 16l-.4 7M20.4 12.4l-.2 7.4M23.4 14l2.4 5.6" />
-            <path class="mark-leap" d="M23.7 14.1l4.3-.6-1.9-3.2-3.4.6M25.6 10.3c-.6-2.2.2-4 1.8-5.2" />
-            <path class="mark-ground" d="M9 28.5h14" />
+            <path stroke-width="4.4" d="M8.2 15.2C11 9.6 18.6 8.8 22.4 13.6" />
+            <path stroke-width="1.9" d="M7.4 16.4l1.8 8.2M10.2 16l1.2 8.6M21 15.4l-1.4 9.2M23.4 15.2l-.8 9.4" />
+            <path stroke-width="2.6" d="M22.8 13.2l3-4.2 2.8 2.2" />
+            <path
+                stroke-width="1.5"
+                d="M25.6 8.4c-1.4-1.6-1.2-3.6.4-5.2M26.8 8c0-1.6.8-3 2.2-3.8M6.4 13.8l-1.8 2.6"
+            />
+            <path class="mark-ground" stroke-width="1.9" d="M9 29h14" />
         </svg>
     }
 }

@@ -13,6 +13,7 @@ mod message;
 mod models;
 mod progress;
 mod rich_text;
+mod slow_note;
 mod stats;
 mod transcript;
 mod welcome;

@@ -2,14 +2,16 @@
 //!
 //! Nothing is fetched before a click.
 
+use std::rc::Rc;
+
+use protocol::{CatalogueEntry, ModelSource};
 use web_sys::{File, HtmlInputElement, InputEvent, SubmitEvent};
 use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 
 use super::catalogue::Catalogue;
 use super::progress::Progress;
-use crate::state::{Action, ModelPhase, WorkerPhase};
-use protocol::CatalogueEntry;
-use std::rc::Rc;
+use super::slow_note::slow_note;
+use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
 
 #[derive(Properties, PartialEq)]
 pub(super) struct ModelsProps {
@@ -31,8 +33,15 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
         <main class="models scroller">
             <div class="column">
                 { introduction(can_go_back, &props.act) }
+                if let ModelPhase::Loaded(loaded) = &props.model {
+                    { slow_note(Some(loaded)) }
+                }
                 if let ModelPhase::Loading(loading) = &props.model {
-                    <Progress loading={loading.clone()} act={props.act.clone()} />
+                    <Progress
+                        loading={loading.clone()}
+                        offered={offered(&props.catalogue, loading)}
+                        act={props.act.clone()}
+                    />
                 } else {
                     if props.answering {
                         <p class="note">{ "Stop the answer before you load another model." }</p>
@@ -49,6 +58,12 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
             </div>
         </main>
     }
+}
+
+/// The catalogue's name for what is being loaded.
+fn offered(catalogue: &[CatalogueEntry], loading: &Loading) -> Option<String> {
+    let ModelSource::Url { url, .. } = &loading.source else { return None };
+    catalogue.iter().find(|entry| entry.url == *url).map(|entry| entry.name.clone())
 }
 
 fn introduction(can_go_back: bool, act: &Callback<Action>) -> Html {

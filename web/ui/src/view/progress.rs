@@ -11,6 +11,8 @@ use crate::state::{Action, Loading};
 #[derive(Properties, PartialEq)]
 pub(super) struct ProgressProps {
     pub loading: Rc<Loading>,
+    /// What the site calls the model, if it offers it.
+    pub offered: Option<String>,
     pub act: Callback<Action>,
 }
 
@@ -21,7 +23,7 @@ pub(super) fn Progress(props: &ProgressProps) -> Html {
     let value = (total > 0).then(|| done.min(total).to_string());
     html! {
         <section class="loading" aria-labelledby="loading-heading">
-            <h3 id="loading-heading"><bdi>{ source_name(source) }</bdi></h3>
+            <h3 id="loading-heading"><bdi>{ props.offered.as_deref().unwrap_or(source_name(source)) }</bdi></h3>
             <p class="stage">{ stage(progress.as_ref(), *cancelling) }</p>
             <progress
                 data-testid="progress"

@@ -1,8 +1,11 @@
 //! An empty conversation: what one could ask.
 
+use std::rc::Rc;
+
 use yew::{Callback, Html, Properties, component, html};
 
-use crate::state::Action;
+use super::slow_note::slow_note;
+use crate::state::{Action, Loaded};
 
 /// Small models do these well enough to be worth a first click.
 const EXAMPLES: [&str; 4] = [
@@ -14,6 +17,7 @@ const EXAMPLES: [&str; 4] = [
 
 #[derive(Properties, PartialEq)]
 pub(super) struct WelcomeProps {
+    pub loaded: Option<Rc<Loaded>>,
     pub can_bring_back: bool,
     pub act: Callback<Action>,
 }
@@ -33,6 +37,7 @@ pub(super) fn Welcome(props: &WelcomeProps) -> Html {
                         >{ example }</button></li>
                     }) }
                 </ul>
+                { slow_note(props.loaded.as_deref()) }
                 <p class="note">{ "Models make mistakes, small ones many. Check what matters." }</p>
                 if props.can_bring_back {
                     <button

@@ -1,0 +1,492 @@
+//! Every action in every phase, and the events of an answer in the orders in which they can come.
+
+use std::rc::Rc;
+
+use protocol::{
+    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress,
+    LoadStage, Message, ModelInfo, ModelSource, Request, Role, Usage,
+};
+use yew::Reducible;
+
+use super::*;
+
+const DEMO: &str = "models/demo.gguf";
+
+fn demo() -> ModelSource {
+    ModelSource::Url { url: DEMO.to_owned(), pieces: vec!["ab".to_owned()] }
+}
+
+fn catalogue() -> Vec<CatalogueEntry> {
+    vec![CatalogueEntry {
+        name: "Demo".to_owned(),
+        description: String::new(),
+        url: DEMO.to_owned(),
+        bytes: 100,
+        licence: "apache-2.0".to_owned(),
+        licence_url: String::new(),
+        pieces: vec!["ab".to_owned()],
+        stored: false,
+    }]
+}
+
+fn progress(done_bytes: u64) -> LoadProgress {
+    LoadProgress {
+        stage: LoadStage::Downloading,
+        done_bytes,
+        total_bytes: 100,
+        fetched_bytes: done_bytes,
+        bytes_per_second: 5.0,
+        seconds_left: None,
+    }
+}
+
+fn loaded() -> Event {
+    Event::Loaded {
+        model: ModelInfo {
+            name: "Demo".to_owned(),
+            bytes: 100,
+            parameters: 10,
+            quantization: "Q4_1".to_owned(),
+            licence: None,
+            built_with_llama: false,
+            context: 2048,
+            max_context: 8192,
+        },
+        device: DeviceReport {
+            adapter: "lavapipe".to_owned(),
+            software: true,
+            kernels: Kernels::Plain,
+            device_bytes: 100,
+        },
+    }
+}
+
+fn failed(turn: Option<u32>, kind: FailureKind) -> Event {
+    Event::Failed { turn, failure: Failure { kind, message: "m".to_owned() } }
+}
+
+fn text(turn: u32, text: &str) -> Event {
+    let usage = Usage { completion_tokens: 1, ..Usage::default() };
+    Event::Text { turn, text: text.to_owned(), usage }
+}
+
+fn finished(turn: u32, reason: FinishReason) -> Event {
+    Event::Finished { turn, reason, usage: Usage { completion_tokens: 7, ..Usage::default() } }
+}
+
+fn after(state: &State, actions: impl IntoIterator<Item = Action>) -> State {
+    let state = actions.into_iter().fold(Rc::new(state.clone()), |state, action| state.reduce(action));
+    (*state).clone()
+}
+
+fn hears(state: &State, events: Vec<Event>) -> State {
+    after(state, [Action::Events(events)])
+}
+
+fn turn(state: &State) -> u32 {
+    state.answer.as_ref().expect("an answer in progress").turn
+}
+
+/// The requests in the outbox by name, posted.
+fn post(state: &State) -> State {
+    after(state, state.outbox.last().map(|last| Action::Sent(last.number)))
+}
+
+/// A page in the named phase; its outbox has been posted, and a draft stands in the composer.
+fn phase(name: &str) -> State {
+    let starting = after(&State::default(), [Action::DraftChanged("draft".to_owned())]);
+    let ready = || hears(&starting, vec![Event::Ready { catalogue: catalogue() }]);
+    let loading = || post(&after(&ready(), [Action::Load(demo())]));
+    let idle = || hears(&loading(), vec![loaded()]);
+    let answering = || {
+        let asked = post(&after(&idle(), [Action::Ask("q".to_owned())]));
+        hears(&asked, vec![text(turn(&asked), "a")])
+    };
+    match name {
+        "starting" => starting,
+        "ready" => ready(),
+        "loading" => loading(),
+        "loaded" => idle(),
+        "answering" => answering(),
+        "answered" => {
+            let answering = answering();
+            hears(&answering, vec![finished(turn(&answering), FinishReason::EndOfTurn)])
+        }
+        "crashed" => after(&ready(), [Action::WorkerCrashed("m".to_owned())]),
+        _ => panic!("no phase {name}"),
+    }
+}
+
+/// What differs, in a few words; the status and the numbers are left out.
+fn difference(before: &State, after: &State) -> String {
+    let mut words = Vec::new();
+    let mut compare = |name: &str, before: String, after: String| {
+        if before != after {
+            words.push(format!("{name} {after}"));
+        }
+    };
+    compare("worker", format!("{:?}", before.worker), format!("{:?}", after.worker));
+    compare("generation", before.worker_generation.to_string(), after.worker_generation.to_string());
+    compare("model", model(before), model(after));
+    compare("choosing", before.choosing.to_string(), after.choosing.to_string());
+    compare("url", format!("{:?}", before.url), format!("{:?}", after.url));
+    compare("talk", talk(&before.conversation), talk(&after.conversation));
+    compare("away", talk(&before.put_away), talk(&after.put_away));
+    compare("answer", answer(before), answer(after));
+    compare("draft", format!("{:?}", before.draft), format!("{:?}", after.draft));
+    compare("alerts", alerts(before), alerts(after));
+    compare("theme", before.theme.name().to_owned(), after.theme.name().to_owned());
+    compare("posts", posts(before), posts(after));
+    words.join("; ")
+}
+
+fn model(state: &State) -> String {
+    match &state.model {
+        ModelPhase::Absent => "absent".to_owned(),
+        ModelPhase::Loading(loading) if loading.cancelling => "cancelling".to_owned(),
+        ModelPhase::Loading(loading) => {
+            format!("loading {}", loading.progress.as_ref().map_or(0, |progress| progress.done_bytes))
+        }
+        ModelPhase::Loaded(_) => "loaded".to_owned(),
+    }
+}
+
+fn talk(entries: &[Rc<Entry>]) -> String {
+    let words = entries.iter().map(|entry| match (entry.role, entry.ending) {
+        (Role::Assistant, Some(Ending::Failed)) => format!("{}!", entry.text),
+        (Role::Assistant, Some(Ending::Finished(reason))) => format!("{}.{reason:?}", entry.text),
+        (Role::Assistant, None) => format!("{}…", entry.text),
+        _ => format!("{}?", entry.text),
+    });
+    format!("[{}]", words.collect::<Vec<_>>().join(" "))
+}
+
+fn answer(state: &State) -> String {
+    match &state.answer {
+        None => "none".to_owned(),
+        Some(answer) if answer.stopping => "stopping".to_owned(),
+        Some(answer) => format!("{:?}", answer.prefill),
+    }
+}
+
+fn alerts(state: &State) -> String {
+    let words = state.alerts.iter().map(|alert| {
+        format!("{:?}:{}", alert.failure.kind, alert.remedy.as_ref().map_or("-", |remedy| remedy.label()))
+    });
+    format!("[{}]", words.collect::<Vec<_>>().join(" "))
+}
+
+fn posts(state: &State) -> String {
+    let words = state.outbox.iter().map(|outgoing| match &outgoing.request {
+        Request::Load { .. } => "load",
+        Request::Generate { .. } => "generate",
+        Request::Stop => "stop",
+        Request::Forget { .. } => "forget",
+    });
+    format!("[{}]", words.collect::<Vec<_>>().join(" "))
+}
+
+const PHASES: [&str; 7] = ["starting", "ready", "loading", "loaded", "answering", "answered", "crashed"];
+
+/// One expectation for each of [`PHASES`].
+#[track_caller]
+fn check(action: Action, expected: [&str; 7]) {
+    for (name, expected) in PHASES.into_iter().zip(expected) {
+        let before = phase(name);
+        let got = difference(&before, &after(&before, [action.clone()]));
+        assert_eq!(got, expected, "{action:?} while {name}");
+    }
+}
+
+#[test]
+fn every_load_action_in_every_phase() {
+    const LOADS: &str = "model loading 0; choosing true; posts [load]";
+    check(Action::Load(demo()), ["", LOADS, "", LOADS, "", LOADS, ""]);
+    check(Action::CancelLoad, ["", "", "model cancelling; posts [stop]", "", "", "", ""]);
+    const NO_URL: &str = "alerts [ModelFile:-]";
+    check(Action::LoadUrl, ["", NO_URL, "", NO_URL, "", NO_URL, ""]);
+    check(Action::UrlChanged("u".to_owned()), [r#"url "u""#; 7]);
+    const FORGETS: &str = "posts [forget]";
+    check(Action::Forget(DEMO.to_owned()), ["", FORGETS, FORGETS, FORGETS, FORGETS, FORGETS, ""]);
+    const SHOWS: &str = "choosing true";
+    check(Action::ToggleModels, [SHOWS, SHOWS, "choosing false", SHOWS, SHOWS, SHOWS, SHOWS]);
+}
+
+#[test]
+fn every_chat_action_in_every_phase() {
+    const SENDS: &str = r#"talk [draft? …]; answer None; draft ""; posts [generate]"#;
+    const SENDS_AGAIN: &str = r#"talk [q? a.EndOfTurn draft? …]; answer None; draft ""; posts [generate]"#;
+    check(Action::Send, ["", "", "", SENDS, "", SENDS_AGAIN, ""]);
+    const ASKS: &str = "talk [x? …]; answer None; posts [generate]";
+    const ASKS_AGAIN: &str = "talk [q? a.EndOfTurn x? …]; answer None; posts [generate]";
+    check(Action::Ask("x".to_owned()), ["", "", "", ASKS, "", ASKS_AGAIN, ""]);
+    check(Action::Ask(" \n".to_owned()), [""; 7]);
+    const AGAIN: &str = "talk [q? …]; answer None; posts [generate]";
+    check(Action::Regenerate, ["", "", "", "", "", AGAIN, ""]);
+    check(Action::Stop, ["", "", "", "", "answer stopping; posts [stop]", "", ""]);
+    const AWAY: &str = "talk []; away [q? a.EndOfTurn]";
+    const AWAY_STOPPED: &str = "talk []; away [q? a.Stopped]; answer none; posts [stop]";
+    check(Action::NewChat, ["", "", "choosing false", "", AWAY_STOPPED, AWAY, "alerts []"]);
+    check(Action::BringBack, [""; 7]);
+    check(Action::DraftChanged("d".to_owned()), [r#"draft "d""#; 7]);
+}
+
+#[test]
+fn every_other_action_in_every_phase() {
+    check(Action::Events(Vec::new()), [""; 7]);
+    check(Action::Dismiss(u32::MAX), [""; 7]);
+    check(Action::Sent(u32::MAX), [""; 7]);
+    check(Action::ThemeChanged(Theme::Dark), ["theme dark"; 7]);
+    const CRASHES: &str = "worker Crashed; alerts [Internal:Restart]";
+    const LOSES: &str = "worker Crashed; model absent; alerts [Internal:Restart]";
+    const BREAKS: &str = "worker Crashed; model absent; talk [q? a!]; answer none; alerts [Internal:Restart]";
+    let crash = Action::WorkerCrashed("m".to_owned());
+    check(crash, [CRASHES, CRASHES, LOSES, LOSES, BREAKS, LOSES, ""]);
+    const RESTARTS: &str = "worker Starting; generation 1; choosing true; alerts []";
+    assert_eq!(difference(&phase("crashed"), &after(&phase("crashed"), [Action::RestartWorker])), RESTARTS);
+}
+
+#[test]
+fn every_event_about_loading_in_every_phase() {
+    let event = |event: Event| Action::Events(vec![event]);
+    let ready = event(Event::Ready { catalogue: catalogue() });
+    check(ready, ["worker Ready", "", "", "", "", "", "worker Ready"]);
+    let loading = event(Event::Loading { progress: progress(40) });
+    check(loading, ["", "", "model loading 40", "", "", "", ""]);
+    check(event(loaded()), ["", "", "model loaded; choosing false", "", "", "", ""]);
+    check(event(Event::LoadStopped), ["", "", "model absent", "", "", "", ""]);
+    check(event(Event::Forgotten { url: DEMO.to_owned() }), [""; 7]);
+}
+
+#[test]
+fn failures_in_every_phase() {
+    const LOADED: &str = "Reload the model";
+    // Kind, then what happens while loading, while a model waits, and while it answers.
+    for (kind, loading, waiting, answering) in [
+        (
+            FailureKind::NoWebGpu,
+            "model absent; alerts [NoWebGpu:-]",
+            "alerts [NoWebGpu:-]",
+            "alerts [NoWebGpu:-]",
+        ),
+        (
+            FailureKind::Network,
+            "model absent; alerts [Network:Retry]",
+            "alerts [Network:-]",
+            "alerts [Network:-]",
+        ),
+        (
+            FailureKind::Storage,
+            "model absent; alerts [Storage:Retry]",
+            "alerts [Storage:-]",
+            "alerts [Storage:-]",
+        ),
+        (
+            FailureKind::ModelFile,
+            "model absent; alerts [ModelFile:-]",
+            "alerts [ModelFile:-]",
+            "alerts [ModelFile:-]",
+        ),
+        (
+            FailureKind::OutOfMemory,
+            "model absent; alerts [OutOfMemory:-]",
+            "alerts [OutOfMemory:New chat]",
+            "alerts [OutOfMemory:New chat]",
+        ),
+        (
+            FailureKind::DeviceLost,
+            "model absent; alerts [DeviceLost:Retry]",
+            &format!("model absent; alerts [DeviceLost:{LOADED}]"),
+            &format!("model absent; talk [q? a!]; answer none; alerts [DeviceLost:{LOADED}]"),
+        ),
+        (
+            FailureKind::Internal,
+            "model absent; alerts [Internal:Retry]",
+            "alerts [Internal:-]",
+            "alerts [Internal:-]",
+        ),
+    ] {
+        for (name, expected) in [("loading", loading), ("loaded", waiting), ("answering", answering)] {
+            let before = phase(name);
+            let got = difference(&before, &hears(&before, vec![failed(None, kind)]));
+            assert_eq!(got, expected, "{kind:?} while {name}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_answer_keeps_its_text() {
+    for (kind, expected) in [
+        (FailureKind::Internal, "talk [q? a!]; answer none; alerts [Internal:-]"),
+        (FailureKind::Prompt, "talk [q? a!]; answer none; alerts [Prompt:New chat]"),
+        (
+            FailureKind::DeviceLost,
+            "model absent; talk [q? a!]; answer none; alerts [DeviceLost:Reload the model]",
+        ),
+    ] {
+        let before = phase("answering");
+        let got = difference(&before, &hears(&before, vec![failed(Some(turn(&before)), kind)]));
+        assert_eq!(got, expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_answered_goes_back_to_the_composer() {
+    for (meanwhile, expected) in [("", "long"), ("next", "long\n\nnext")] {
+        let asked = after(
+            &phase("answered"),
+            [
+                Action::DraftChanged("long".to_owned()),
+                Action::Send,
+                Action::DraftChanged(meanwhile.to_owned()),
+            ],
+        );
+        let state = hears(&asked, vec![failed(Some(turn(&asked)), FailureKind::Prompt)]);
+        assert_eq!(state.draft, expected);
+        assert_eq!(talk(&state.conversation), "[q? a.EndOfTurn]");
+    }
+}
+
+#[test]
+fn events_of_an_answer_left_behind_change_nothing() {
+    let before = phase("answering");
+    let old = turn(&before);
+    for leave in [Action::NewChat, Action::Stop] {
+        let mut state = after(&before, [leave.clone()]);
+        if leave == Action::Stop {
+            state = hears(&state, vec![finished(old, FinishReason::Stopped)]);
+        }
+        state = post(&after(&state, [Action::Ask("new".to_owned())]));
+        for late in [
+            text(old, "late"),
+            Event::Prefill { turn: old, done: 1, total: 2 },
+            finished(old, FinishReason::EndOfTurn),
+            failed(Some(old), FailureKind::Internal),
+        ] {
+            assert_eq!(
+                difference(&state, &hears(&state, vec![late.clone()])),
+                "",
+                "{late:?} after {leave:?}"
+            );
+        }
+        let lost = hears(&state, vec![failed(Some(old), FailureKind::DeviceLost)]);
+        assert_eq!(model(&lost), "absent", "a lost device matters whosever answer it ended");
+        let answered =
+            hears(&state, vec![text(turn(&state), "b"), finished(turn(&state), FinishReason::MaxTokens)]);
+        assert!(
+            talk(&answered.conversation).ends_with("new? b.MaxTokens]"),
+            "{}",
+            talk(&answered.conversation)
+        );
+    }
+}
+
+#[test]
+fn an_answer_streams() {
+    let before = phase("answering");
+    let number = turn(&before);
+    let state = hears(
+        &before,
+        vec![Event::Prefill { turn: number, done: 3, total: 9 }, text(number, "b"), text(number, "c")],
+    );
+    assert_eq!(difference(&before, &state), "talk [q? abc…]; answer Some((3, 9))");
+    assert_eq!((state.status, state.usage.map(|usage| usage.completion_tokens)), ("Generating…", Some(1)));
+    for (reason, status) in [
+        (FinishReason::EndOfTurn, "Answer complete."),
+        (FinishReason::MaxTokens, "Answer complete."),
+        (FinishReason::ContextFull, "Answer complete."),
+        (FinishReason::Stopped, "Answer stopped."),
+    ] {
+        let state = hears(&state, vec![finished(number, reason)]);
+        assert_eq!((state.status, state.usage.map(|usage| usage.completion_tokens)), (status, Some(7)));
+    }
+}
+
+/// What the last `Generate` in the outbox carries.
+fn sent_messages(state: &State) -> Vec<(Role, String)> {
+    let messages = state.outbox.iter().rev().find_map(|outgoing| match &outgoing.request {
+        Request::Generate { messages, .. } => Some(messages.clone()),
+        _ => None,
+    });
+    messages.expect("a Generate").into_iter().map(|Message { role, content }| (role, content)).collect()
+}
+
+#[test]
+fn the_model_gets_turns_that_alternate() {
+    let answered = phase("answered");
+    let unanswered = after(&answered, [Action::Ask("lost".to_owned())]);
+    let unanswered = hears(&unanswered, vec![failed(Some(turn(&unanswered)), FailureKind::Internal)]);
+    assert_eq!(talk(&unanswered.conversation), "[q? a.EndOfTurn lost? !]");
+    let row = |role: Role, words: &str| (role, words.to_owned());
+    let (question, reply) = (row(Role::User, "q"), row(Role::Assistant, "a"));
+    for (state, action, expected) in [
+        (&phase("loaded"), Action::Send, vec![row(Role::User, "draft")]),
+        (&answered, Action::Send, vec![question.clone(), reply.clone(), row(Role::User, "draft")]),
+        (&answered, Action::Regenerate, vec![question.clone()]),
+        (&unanswered, Action::Send, vec![question.clone(), reply.clone(), row(Role::User, "draft")]),
+        (&unanswered, Action::Regenerate, vec![question.clone(), reply.clone(), row(Role::User, "lost")]),
+    ] {
+        assert_eq!(sent_messages(&after(state, [action.clone()])), expected, "{action:?}");
+    }
+}
+
+#[test]
+fn a_chat_put_away_can_be_brought_back_until_the_next_one_begins() {
+    let away = after(&phase("answered"), [Action::NewChat]);
+    assert_eq!(talk(&after(&away, [Action::BringBack]).conversation), "[q? a.EndOfTurn]");
+    assert_eq!(talk(&after(&away, [Action::NewChat]).put_away), "[q? a.EndOfTurn]");
+    assert_eq!(talk(&after(&away, [Action::Ask("x".to_owned())]).put_away), "[]");
+}
+
+#[test]
+fn stored_models_are_marked() {
+    let state = phase("loaded");
+    assert!(state.catalogue.iter().all(|entry| entry.stored));
+    let forgotten = hears(&state, vec![Event::Forgotten { url: DEMO.to_owned() }]);
+    assert!(forgotten.catalogue.iter().all(|entry| !entry.stored));
+    let other = hears(&state, vec![Event::Forgotten { url: "other".to_owned() }]);
+    assert!(other.catalogue.iter().all(|entry| entry.stored));
+}
+
+#[test]
+fn an_address_of_the_catalogue_takes_its_hashes_along() {
+    for (url, pieces) in [(DEMO, vec!["ab".to_owned()]), ("https://example.com/m.gguf", Vec::new())] {
+        let state = after(&phase("ready"), [Action::UrlChanged(format!(" {url} ")), Action::LoadUrl]);
+        let expected = Request::Load { source: ModelSource::Url { url: url.to_owned(), pieces } };
+        assert_eq!(state.outbox.last().map(|outgoing| &outgoing.request), Some(&expected));
+    }
+}
+
+#[test]
+fn a_failure_is_shown_once_and_only_the_latest_few() {
+    let mut state = phase("loaded");
+    for kind in [FailureKind::Network, FailureKind::Storage, FailureKind::Network] {
+        state = hears(&state, vec![failed(None, kind)]);
+    }
+    assert_eq!(alerts(&state), "[Storage:- Network:-]");
+    for kind in [FailureKind::ModelFile, FailureKind::Internal] {
+        state = hears(&state, vec![failed(None, kind)]);
+    }
+    assert_eq!(alerts(&state), "[Network:- ModelFile:- Internal:-]");
+    let second = state.alerts[1].id;
+    assert_eq!(alerts(&after(&state, [Action::Dismiss(second)])), "[Network:- Internal:-]");
+}
+
+#[test]
+fn requests_are_numbered_and_leave_once_posted() {
+    let state = after(&phase("answering"), [Action::Stop, Action::NewChat, Action::Ask("x".to_owned())]);
+    assert_eq!(posts(&state), "[stop generate]");
+    let numbers: Vec<u32> = state.outbox.iter().map(|outgoing| outgoing.number).collect();
+    assert!(numbers.is_sorted() && numbers[0] < numbers[1], "{numbers:?}");
+    assert_eq!(posts(&after(&state, [Action::Sent(numbers[0])])), "[generate]");
+    assert_eq!(posts(&after(&state, [Action::WorkerCrashed("m".to_owned())])), "[]");
+}
+
+#[test]
+fn a_restarted_worker_starts_anew_and_the_chat_stays() {
+    let crashed = after(&phase("answered"), [Action::WorkerCrashed("m".to_owned()), Action::RestartWorker]);
+    assert_eq!(crashed.blocker(), Some("The engine is starting."));
+    let ready = hears(&crashed, vec![Event::Ready { catalogue: catalogue() }]);
+    assert_eq!(talk(&ready.conversation), "[q? a.EndOfTurn]");
+    assert!(ready.can_load() && ready.shows_models());
+}
