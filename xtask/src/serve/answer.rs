@@ -6,7 +6,7 @@ use super::Shared;
 use super::faults::{self, Fault};
 use super::header::{cache_control, content_type};
 use super::range::{self, Wanted};
-use super::request::Request;
+use super::request::{Method, Request};
 use super::site::{Found, Missing};
 
 /// What is sent back. `Content-Length` comes from the body.
@@ -45,11 +45,27 @@ pub(super) fn answer(shared: &Shared, request: &Request) -> Answer {
     if let Some(question) = request.target.strip_prefix(faults::PREFIX) {
         return faults.ask(question).map_or_else(|| error(400), json);
     }
-    match faults.take(path) {
+    let unbroken = ordinary(shared, request, path);
+    match faults.take(path, |fault| bites(fault, request, &unbroken)) {
         Some(Fault::Status(status)) => error(status),
         Some(Fault::Html) => html("<!doctype html><title>Sign in</title><p>Please sign in to go on."),
         Some(Fault::Whole) => ordinary(shared, &Request { range: None, ..request.clone() }, path),
-        fault => Answer { fault, ..ordinary(shared, request, path) },
+        fault => Answer { fault, ..unbroken },
+    }
+}
+
+fn bites(fault: Fault, request: &Request, answer: &Answer) -> bool {
+    let sends_body = request.method == Method::Get;
+    match fault {
+        Fault::Status(_) | Fault::Html => true,
+        Fault::Whole => request.range.is_some(),
+        Fault::Cut(after) => sends_body && answer.body.len() > after,
+        Fault::Corrupt(at) => {
+            let inside =
+                matches!(&answer.body, Body::Part { start, len, .. } if at >= *start && at - start < *len);
+            sends_body && inside
+        }
+        Fault::Slow(_) => sends_body,
     }
 }
 

@@ -10,7 +10,8 @@
 //!
 //! Kinds: `status` (answer N instead), `html` (a 200 with a page, as of a sign-in wall), `whole` (ignore `Range`),
 //! `cut` (close the connection after N bytes of the body), `corrupt` (flip byte N of the file),
-//! `slow` (N bytes a second).
+//! `slow` (N bytes a second). A fault that would not change an answer, such as a changed byte outside its range,
+//! waits for the next one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -241,7 +241,8 @@ fn faults_break_what_they_say_and_no_more() {
     check(&server, model, "Range: bytes=2-4\r\n", 200, b"0123456789", &[]);
     check(&server, "/app/", "Range: bytes=0-0\r\n", 206, b"<", &[]);
     reset();
-    fault("kind=corrupt&value=3");
+    fault("kind=corrupt&value=3&times=1");
+    check(&server, model, "Range: bytes=4-9\r\n", 206, b"456789", &[]);
     check(&server, model, "Range: bytes=2-4\r\n", 206, &[b'2', b'3' ^ 0xff, b'4'], &[]);
     reset();
     fault("kind=html");
