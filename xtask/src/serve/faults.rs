@@ -60,11 +60,12 @@ struct Armed {
 }
 
 impl Faults {
-    /// What goes wrong with the answer for `path`, if anything. Counts as once.
-    pub(super) fn take(&self, path: &str) -> Option<Fault> {
+    /// The first fault for `path` that would change the answer, if there is one. Counts as once.
+    pub(super) fn take(&self, path: &str, bites: impl Fn(Fault) -> bool) -> Option<Fault> {
         let mut state = self.lock();
-        let armed =
-            state.armed.iter_mut().find(|armed| path.ends_with(&armed.path) && armed.times != Some(0))?;
+        let waits =
+            |armed: &&mut Armed| path.ends_with(&armed.path) && armed.times != Some(0) && bites(armed.fault);
+        let armed = state.armed.iter_mut().find(waits)?;
         armed.times = armed.times.map(|times| times - 1);
         Some(armed.fault)
     }
