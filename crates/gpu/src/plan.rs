@@ -1,6 +1,6 @@
 //! A plan is a list of dispatches with their pipelines and bind groups made, ready to be run any number of times.
 
-use crate::{Access, Constant, Dialect, Gpu, GpuError, Kernel, Tensor};
+use crate::{Access, Constant, Dialect, Gpu, GpuError, Kernel, Needs, Tensor};
 
 /// Dispatches in order. Running it creates nothing on the device.
 #[derive(Debug, Default)]
@@ -84,6 +84,13 @@ impl<'a> PlanBuilder<'a> {
         assert_eq!(kernel.bindings.len(), tensors.len(), "{}: bindings", kernel.name);
         let (constants, tensors) = (constants.to_vec(), tensors.to_vec());
         self.specs.push(Spec { kernel, constants, tensors, workgroups });
+    }
+
+    /// Name, needs and text of every kernel so far, for those who compile them elsewhere.
+    pub fn sources(&self, dialect: Dialect) -> Vec<(&'static str, Needs, String)> {
+        let source =
+            |spec: &Spec| (spec.kernel.name, spec.kernel.needs, spec.kernel.source(&spec.constants, dialect));
+        self.specs.iter().map(source).collect()
     }
 
     /// Makes the pipelines and bind groups, all inside one error scope: a scope each would cost a round trip each.

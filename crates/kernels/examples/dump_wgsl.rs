@@ -1,0 +1,101 @@
+//! Prints the WGSL of every variant as JSON, for the tests that compile it in browsers.
+//!
+//! `[{"name": …, "wgsl": …, "needs_subgroups": …}]`, in the browsers' dialect. The sizes are Llama 3.1 8B's where
+//! they shape a kernel; the rows of a weight do not, and are few.
+
+use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
+use kernels::{
+    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, attention, embed, matmul, matvec,
+    rms_norm, rope, silu_mul,
+};
+use serde_json::{Value, json};
+
+const HIDDEN_SIZE: usize = 4096;
+const INTERMEDIATE_SIZE: usize = 14336;
+const VOCAB_SIZE: usize = 128_256;
+const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
+const CHUNK: usize = 8;
+
+/// Everything that a kernel binds.
+struct Room {
+    weights: Vec<Weight>,
+    caches: Vec<KvCache>,
+    tokens: Tensor,
+    hidden: Tensor,
+    normed: Tensor,
+    wanted: Tensor,
+    norm: Tensor,
+    out: Tensor,
+    qkv: Tensor,
+    turns: Tensor,
+    q: Tensor,
+    attended: Tensor,
+    gate_up: Tensor,
+    act: Tensor,
+    logits: Tensor,
+    sampled: Tensor,
+}
+
+#[expect(clippy::print_stdout, reason = "it is what the program is for")]
+fn main() -> Result<(), GpuError> {
+    let mut sources = Vec::new();
+    for tier in [TierChoice::Subgroups, TierChoice::Plain] {
+        let gpu = pollster::block_on(Gpu::request(tier))?;
+        let room = pollster::block_on(gpu.allocate("the operands", Room::new))?;
+        let mut plan = gpu.plan();
+        describe(&mut plan, &room);
+        for (name, needs, wgsl) in plan.sources(Dialect::Browser) {
+            let source = json!({ "name": name, "wgsl": wgsl, "needs_subgroups": needs == Needs::Subgroups });
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+    }
+    println!("{}", Value::from(sources));
+    Ok(())
+}
+
+fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
+    for weight in &room.weights {
+        embed(plan, weight, 0, &room.tokens, &room.hidden);
+        for output in [Output::Columns(0), Output::Residual(0)] {
+            matvec(plan, weight, &room.hidden, output, &room.out);
+            matmul(plan, weight, &room.hidden, output, &room.out);
+        }
+    }
+    rms_norm(plan, &room.hidden, &room.norm, 1e-5, Rows::All, &room.normed);
+    rms_norm(plan, &room.hidden, &room.norm, 1e-5, Rows::Wanted, &room.wanted);
+    for cache in &room.caches {
+        rope(plan, &room.qkv, &room.turns, &room.q, cache);
+        attention(plan, &room.q, cache, &room.attended);
+    }
+    silu_mul(plan, &room.gate_up, &room.act);
+    argmax(plan, &room.logits, &room.sampled, &room.tokens);
+}
+
+impl Room {
+    fn new(make: &Allocator) -> Result<Room, GpuError> {
+        let tensor = |columns| make.tensor("operand", [CHUNK, columns]);
+        let row = |columns| make.tensor("operand", [1, columns]);
+        let weight = |dtype| Weight::new(make, "weight", dtype, [1001, HIDDEN_SIZE]);
+        let cache = |dtype| KvCache::new(make, HEADS, dtype, 4096);
+        Ok(Room {
+            weights: WeightType::ALL.into_iter().map(weight).collect::<Result<_, _>>()?,
+            caches: [KvType::F16, KvType::F32].into_iter().map(cache).collect::<Result<_, _>>()?,
+            tokens: row(CHUNK)?,
+            hidden: tensor(HIDDEN_SIZE)?,
+            normed: tensor(HIDDEN_SIZE)?,
+            wanted: row(HIDDEN_SIZE)?,
+            norm: row(HIDDEN_SIZE)?,
+            out: tensor(1001)?,
+            qkv: tensor(HEADS.qkv_columns())?,
+            turns: tensor(HEADS.head_dim)?,
+            q: tensor(HEADS.q_columns())?,
+            attended: tensor(HEADS.q_columns())?,
+            gate_up: tensor(2 * INTERMEDIATE_SIZE)?,
+            act: tensor(INTERMEDIATE_SIZE)?,
+            logits: row(VOCAB_SIZE)?,
+            sampled: row(32)?,
+        })
+    }
+}
