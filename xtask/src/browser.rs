@@ -91,10 +91,11 @@ pub(crate) fn test(places: &Places) -> Result<Tally> {
     Ok(tally)
 }
 
-/// `[{"name", "wgsl", "needs_subgroups"}]` of every variant, where a page can fetch it.
+/// `[{"name", "wgsl", "needs_subgroups"}]` of every variant, where a page can fetch it. The kernels' example asks a
+/// native device for them.
 fn write_shaders(stage: &Stage) -> Result<()> {
     let mut dump = command("cargo", ["run", "--quiet", "--package", "kernels", "--example", "dump_wgsl"]);
-    let text = output(dump.current_dir(&stage.places.root));
+    let text = output(system::with_lavapipe(dump.current_dir(&stage.places.root))?);
     std::fs::write(stage.fixtures.join("wgsl.json"), text.as_deref().unwrap_or("[]"))?;
     text.map(drop)
 }

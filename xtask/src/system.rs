@@ -78,8 +78,11 @@ fn missing_packages() -> Vec<&'static str> {
 pub(crate) fn with_lavapipe(command: &mut Command) -> Result<&mut Command> {
     let manifest =
         lavapipe_manifest().context("Mesa's lavapipe is missing (Debian: mesa-vulkan-drivers).")?;
+    // The driver complains on stderr where no session has set it, though it needs no window.
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into());
     // The loader's older and newer name for the same.
-    Ok(command.env("VK_ICD_FILENAMES", &manifest).env("VK_DRIVER_FILES", &manifest))
+    command.env("VK_ICD_FILENAMES", &manifest).env("VK_DRIVER_FILES", &manifest);
+    Ok(command.env("XDG_RUNTIME_DIR", runtime))
 }
 
 fn lavapipe_manifest() -> Option<PathBuf> {
