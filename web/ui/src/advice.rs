@@ -63,10 +63,9 @@ pub(crate) fn heading(kind: FailureKind) -> &'static str {
 pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
     match kind {
         FailureKind::NoWebGpu => &[
-            "Chrome and Edge 113 or newer have it on desktops, and on Android from version 121.",
-            "Safari has it from version 26. Firefox has it on Windows from version 141 and on recent Macs from 145.",
-            "Elsewhere: in Firefox set dom.webgpu.enabled to true in about:config; in Chrome on Linux switch on chrome://flags/#enable-unsafe-webgpu and Vulkan.",
-            "If it is on and still not offered, switch on hardware acceleration in the browser’s settings and update the graphics driver.",
+            "Use Chrome or Edge 113 or newer, Safari 26, or Firefox 141 on Windows (145 on recent Macs).",
+            "If this is one of them, switch on hardware acceleration in its settings and update the graphics driver.",
+            "On Linux: Chrome with chrome://flags/#enable-unsafe-webgpu, or Firefox with dom.webgpu.enabled in about:config.",
         ],
         FailureKind::Storage => &[
             "Private windows and full disks leave little room: try a normal window, or remove a stored model.",

@@ -38,9 +38,7 @@ fn alert_box(alert: &Alert, props: &AlertsProps) -> Html {
             <div class="alert-words">
                 <h2>{ heading(kind) }</h2>
                 <p dir="auto">{ &alert.failure.message }</p>
-                if !steps(kind).is_empty() {
-                    <ul>{ for steps(kind).iter().map(|step| html! { <li>{ *step }</li> }) }</ul>
-                }
+                { steps_view(steps(kind)) }
                 if let Some(remedy) = &alert.remedy {
                     { remedy_button(remedy, props) }
                 }
@@ -54,6 +52,14 @@ fn alert_box(alert: &Alert, props: &AlertsProps) -> Html {
             >{ icons::cross() }</button>
             </div>
         </section>
+    }
+}
+
+fn steps_view(steps: &'static [&'static str]) -> Html {
+    match steps {
+        [] => Html::default(),
+        [step] => html! { <p>{ *step }</p> },
+        several => html! { <ul>{ for several.iter().map(|step| html! { <li>{ *step }</li> }) }</ul> },
     }
 }
 

@@ -72,9 +72,9 @@ pub(crate) fn App() -> Html {
             } else {
                 <Welcome loaded={state.loaded().cloned()} can_bring_back={!state.put_away.is_empty()} act={act.clone()} />
             }
-            <div class="bottom">
+            <section class="bottom" aria-label="Write a message">
                 <Stats
-                    usage={state.usage}
+                    usage={state.usage.filter(|_| !state.shows_models())}
                     context={state.loaded().map(|loaded| loaded.model.context)}
                 />
                 <Composer
@@ -84,7 +84,7 @@ pub(crate) fn App() -> Html {
                     act={act}
                 />
                 <Footer loaded={state.loaded().cloned()} catalogue={state.catalogue.clone()} />
-            </div>
+            </section>
             <p class="sr-only" role="status" aria-live="polite" data-testid="status">{ state.status }</p>
             if dragging {
                 <div class="drop-hint" aria-hidden="true"><p>{ "Drop a GGUF file to load it" }</p></div>

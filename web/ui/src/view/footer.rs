@@ -26,9 +26,10 @@ pub(super) fn Footer(props: &FooterProps) -> Html {
                 <span>{ "Runs on this device; nothing you write leaves it." }</span>
                 if let Some(loaded) = &props.loaded {
                     { model_facts(loaded) }
-                    { licence(loaded, &props.catalogue) }
                     if loaded.model.built_with_llama {
                         { built_with_llama() }
+                    } else {
+                        { licence(loaded, &props.catalogue) }
                     }
                 }
             </p>

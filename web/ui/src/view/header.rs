@@ -36,7 +36,7 @@ pub(super) fn Header(props: &HeaderProps) -> Html {
                     aria-keyshortcuts="Control+Shift+O Meta+Shift+O"
                     title="New chat (Ctrl+Shift+O)"
                     onclick={new_chat}
-                >{ icons::plus() }<span class="wide-only">{ "New chat" }</span><span class="narrow-only sr-only">{ "New chat" }</span></button>
+                >{ icons::plus() }<span class="wide-label">{ "New chat" }</span></button>
                 { theme_button(*theme, act) }
             </div>
         </header>

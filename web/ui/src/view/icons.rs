@@ -41,7 +41,9 @@ pub(super) fn arrow_down() -> Html {
 }
 
 pub(super) fn square() -> Html {
-    icon("M6 6h8v8H6z")
+    html! {
+        <svg class="icon filled" viewBox="0 0 20 20" aria-hidden="true" focusable="false"><path d="M6 6h8v8H6z" /></svg>
+    }
 }
 
 pub(super) fn cross() -> Html {

@@ -1,11 +1,15 @@
 //! The conversation. It follows what is being written until the reader scrolls away, and again when they come back.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocol::Role;
-use web_sys::Element;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::closure::Closure;
+use web_sys::{Element, ResizeObserver};
 use yew::{
-    Callback, Html, Properties, component, html, use_effect_with, use_mut_ref, use_node_ref, use_state,
+    Callback, Html, NodeRef, Properties, component, hook, html, use_effect_with, use_mut_ref, use_node_ref,
+    use_state,
 };
 
 use super::icons;
@@ -68,8 +72,11 @@ pub(super) fn Transcript(props: &TranscriptProps) -> Html {
         );
     }
 
+    use_resize(&scroller, &follows);
+
     html! {
         <main class="transcript">
+            <h2 class="sr-only">{ "Conversation" }</h2>
             <div class="scroller" ref={scroller} {onscroll} tabindex="0" role="group" aria-label="Conversation">
                 { log(props) }
             </div>
@@ -80,6 +87,28 @@ pub(super) fn Transcript(props: &TranscriptProps) -> Html {
             }
         </main>
     }
+}
+
+/// Keeps the end in sight when the room for the conversation changes: a keyboard comes up, an alert appears.
+#[hook]
+fn use_resize(scroller: &NodeRef, follows: &Rc<RefCell<bool>>) {
+    let (scroller, follows) = (scroller.clone(), follows.clone());
+    use_effect_with((), move |()| {
+        let element = scroller.cast::<Element>();
+        let on_resize = Closure::<dyn Fn()>::new(move || {
+            if *follows.borrow() {
+                scroller.cast::<Element>().iter().for_each(to_end);
+            }
+        });
+        let observer = ResizeObserver::new(on_resize.as_ref().unchecked_ref()).ok();
+        if let (Some(observer), Some(element)) = (&observer, &element) {
+            observer.observe(element);
+        }
+        move || {
+            observer.iter().for_each(ResizeObserver::disconnect);
+            drop(on_resize);
+        }
+    });
 }
 
 /// Silent while an answer grows: a live region that speaks every token can't be listened to.
