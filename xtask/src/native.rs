@@ -20,22 +20,11 @@ pub(crate) fn lint(places: &Places) -> Result<Tally> {
     let mut tally = Tally::default();
     let format = ["fmt", "--all", "--check"];
     tally += check("Checking the format", cargo(places, &format));
-    let native = ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"];
+    let native = ["clippy", "--all-targets", "--", "-D", "warnings"];
     tally += check("Checking with clippy", cargo(places, &native));
     let [ui, worker] = WEB;
-    let web = [
-        "clippy",
-        "--quiet",
-        "-p",
-        ui,
-        "-p",
-        worker,
-        "--target",
-        "wasm32-unknown-unknown",
-        "--",
-        "-D",
-        "warnings",
-    ];
+    let web =
+        ["clippy", "-p", ui, "-p", worker, "--target", "wasm32-unknown-unknown", "--", "-D", "warnings"];
     tally += check("Checking the web crates with clippy", cargo(places, &web));
     Ok(tally)
 }

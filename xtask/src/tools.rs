@@ -29,12 +29,19 @@ impl Tools {
     pub(crate) fn set_up(places: &Places) -> Result<Tools> {
         wasm_target()?;
         let wasm_bindgen = locked_version(places, "wasm-bindgen")?;
-        let trunk = CargoTool { binary: "trunk", package: "trunk", version: TRUNK, features: Some("rustls") };
+        let trunk = CargoTool {
+            binary: "trunk",
+            package: "trunk",
+            version: TRUNK,
+            // Newer versions of its dependencies do not build together.
+            options: &["--locked", "--no-default-features", "--features", "rustls"],
+        };
         let wasm_bindgen = CargoTool {
             binary: "wasm-bindgen",
             package: "wasm-bindgen-cli",
             version: &wasm_bindgen,
-            features: None,
+            // The versions that it was published with are no longer all there.
+            options: &[],
         };
         let binaryen = npm_package(places, "binaryen", BINARYEN)?;
         let folders =
@@ -78,8 +85,8 @@ struct CargoTool<'a> {
     binary: &'a str,
     package: &'a str,
     version: &'a str,
-    /// Features instead of the default ones, if those are not wanted.
-    features: Option<&'a str>,
+    /// Further words for `cargo install`.
+    options: &'a [&'a str],
 }
 
 impl CargoTool<'_> {
@@ -106,9 +113,7 @@ impl CargoTool<'_> {
         let build = places.cache.join(format!("build-{}", self.binary));
         let mut install = command("cargo", ["install", "--force", self.package, "--version"]);
         install.arg(format!("={}", self.version)).arg("--root").arg(home);
-        if let Some(features) = self.features {
-            install.args(["--no-default-features", "--features", features]);
-        }
+        install.args(self.options);
         install
             .env("CARGO_TARGET_DIR", &build)
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
