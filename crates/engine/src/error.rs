@@ -49,7 +49,9 @@ pub enum EngineError {
         last: u32,
     },
     /// The device computed something that is no number.
-    #[error("the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device")]
+    #[error(
+        "the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device"
+    )]
     NotANumber,
 }
 
@@ -85,9 +87,9 @@ impl EngineError {
             },
             EngineError::Llama(LlamaError::Context { .. }) => FailureKind::Prompt,
             EngineError::Llama(_) => FailureKind::ModelFile,
-            EngineError::EmptyPrompt | EngineError::PromptTooLong { .. } | EngineError::NoSuchToken { .. } => {
-                FailureKind::Prompt
-            }
+            EngineError::EmptyPrompt
+            | EngineError::PromptTooLong { .. }
+            | EngineError::NoSuchToken { .. } => FailureKind::Prompt,
         }
     }
 }
@@ -113,9 +115,25 @@ mod tests {
     #[test]
     fn failures_are_sentences_with_their_kind() {
         check(EngineError::EmptyPrompt, FailureKind::Prompt, "The prompt is empty");
-        check(GpuError::Lost { reason: "driver reset".to_string() }.into(), FailureKind::DeviceLost, "The GPU was lost (driver reset)");
-        check(GpuError::NoAdapter { found: "none".to_string() }.into(), FailureKind::NoWebGpu, "No GPU adapter");
-        check(GpuError::OutOfMemory { what: "the KV cache".to_string() }.into(), FailureKind::OutOfMemory, "The device ran out");
-        check(EngineError::PromptTooLong { tokens: 9, context: 8 }, FailureKind::Prompt, "The conversation takes 9 tokens");
+        check(
+            GpuError::Lost { reason: "driver reset".to_string() }.into(),
+            FailureKind::DeviceLost,
+            "The GPU was lost (driver reset)",
+        );
+        check(
+            GpuError::NoAdapter { found: "none".to_string() }.into(),
+            FailureKind::NoWebGpu,
+            "No GPU adapter",
+        );
+        check(
+            GpuError::OutOfMemory { what: "the KV cache".to_string() }.into(),
+            FailureKind::OutOfMemory,
+            "The device ran out",
+        );
+        check(
+            EngineError::PromptTooLong { tokens: 9, context: 8 },
+            FailureKind::Prompt,
+            "The conversation takes 9 tokens",
+        );
     }
 }

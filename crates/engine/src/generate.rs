@@ -74,7 +74,7 @@ impl Engine {
         self.check(prompt)?;
         let room = self.backend.context() - prompt.len();
         let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
-        let mut run = Run::new(prompt, limit);
+        let mut run = Run::new(prompt, limit, Ends::WithTheTurn);
         let ended = self.run(&mut run, prompt, stop, on_event).await;
         // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
         self.cached = [prompt, &run.ids].concat();
@@ -110,7 +110,7 @@ impl Engine {
             }
             let id = self.backend.wait(oldest).await?;
             on_event(run.take(id, &mut stream));
-            let ended = if self.tokenizer.stop_ids().contains(&id) {
+            let ended = if run.ends == Ends::WithTheTurn && self.tokenizer.stop_ids().contains(&id) {
                 Some(FinishReason::EndOfTurn)
             } else {
                 stop.is_set().then_some(FinishReason::Stopped)
@@ -156,6 +156,16 @@ impl Engine {
         }
     }
 
+    /// Reads `prompt` into an empty context and generates `tokens` more, past any end of the turn: for measuring.
+    pub async fn measure(&mut self, prompt: &[u32], tokens: usize) -> Result<Usage, EngineError> {
+        self.check(prompt)?;
+        self.cached.clear();
+        let room = self.backend.context() - prompt.len();
+        let mut run = Run::new(prompt, tokens.min(room), Ends::AtTheLimit);
+        self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await?;
+        Ok(run.usage)
+    }
+
     /// The choice after each of `ids`, and the logits after the last, from an empty context.
     pub async fn logits(&mut self, ids: &[u32]) -> Result<(Vec<f32>, Vec<u32>), EngineError> {
         self.check(ids)?;
@@ -164,6 +174,9 @@ impl Engine {
         let mut choices = Vec::with_capacity(ids.len());
         for ids in ids.chunks(self.backend.chunk()) {
             choices.extend(self.backend.choose_each(ids).await?);
+        }
+        if choices.contains(&llama::NOT_A_NUMBER) {
+            return Err(EngineError::NotANumber);
         }
         Ok((self.backend.logits().await?, choices))
     }
@@ -175,9 +188,19 @@ fn next_chunk(last: usize, seconds: f64) -> usize {
     ((aimed as usize).min(2 * last) / FIRST_CHUNK * FIRST_CHUNK).max(FIRST_CHUNK)
 }
 
+/// When an answer is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// When the model says so, or at the limit.
+    WithTheTurn,
+    /// At the limit only.
+    AtTheLimit,
+}
+
 /// An answer in the making.
 struct Run {
     limit: usize,
+    ends: Ends,
     ids: Vec<u32>,
     text: String,
     usage: Usage,
@@ -186,9 +209,9 @@ struct Run {
 }
 
 impl Run {
-    fn new(prompt: &[u32], limit: usize) -> Run {
+    fn new(prompt: &[u32], limit: usize, ends: Ends) -> Run {
         let usage = Usage { prompt_tokens: prompt.len() as u32, ..Usage::default() };
-        Run { limit, ids: Vec::new(), text: String::new(), usage, started: Instant::now(), first: None }
+        Run { limit, ends, ids: Vec::new(), text: String::new(), usage, started: Instant::now(), first: None }
     }
 
     /// Counts a token in.
@@ -232,9 +255,15 @@ mod tests {
 
     #[test]
     fn prefill_steps_grow_towards_the_time_aimed_at() {
-        for (last, seconds, expected) in
-            [(4, 0.01, 8), (8, 0.05, 16), (64, 0.1, 64), (64, 0.2, 32), (4, 3.0, 4), (128, 0.0, 256), (12, 0.09, 12)]
-        {
+        for (last, seconds, expected) in [
+            (4, 0.01, 8),
+            (8, 0.05, 16),
+            (64, 0.1, 64),
+            (64, 0.2, 32),
+            (4, 3.0, 4),
+            (128, 0.0, 256),
+            (12, 0.09, 12),
+        ] {
             assert_eq!(next_chunk(last, seconds), expected, "after {last} in {seconds} s");
         }
     }

@@ -12,6 +12,7 @@
 mod backend;
 mod error;
 mod generate;
+mod header;
 mod load;
 mod progress;
 mod prompt;
@@ -20,6 +21,7 @@ mod stop;
 pub use backend::{Backend, Device};
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
+pub use header::{read_header, template, tokenizer};
 pub use load::{LoadOptions, Origin};
 pub use stop::StopFlag;
 

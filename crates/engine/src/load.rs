@@ -1,6 +1,5 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use chat::{Template, Tokenizer, Vocabulary};
 use format::{Checkpoint, FormatError, Gguf};
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, Model, Options};
@@ -8,6 +7,7 @@ use protocol::{DeviceReport, LoadProgress, ModelInfo};
 use store::{Hash, Piece, Pieces, Source, Store};
 
 use crate::backend::{Backend, Device, Reference};
+use crate::header::{template, tokenizer};
 use crate::progress::Reporter;
 use crate::{Engine, EngineError};
 
@@ -63,8 +63,8 @@ impl Engine {
         };
         let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
         let (head, checkpoint) = read_header(&mut pieces, &mut report).await?;
-        let tokenizer = Tokenizer::from_vocabulary(vocabulary(&checkpoint))?;
-        let template = Template::new(checkpoint.chat_template.as_deref(), &tokenizer)?;
+        let tokenizer = tokenizer(&checkpoint)?;
+        let template = template(&checkpoint, &tokenizer)?;
 
         let most = checkpoint.config.max_position_embeddings;
         let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(most));
@@ -79,7 +79,7 @@ impl Engine {
                 let weights = loader.finish()?;
                 report.preparing();
                 let options = Options { context, chunk: CHUNK, kv: options.kv };
-                let model = Model::new(gpu, checkpoint.config.clone(), weights, options).await?;
+                let model = Model::new(gpu, checkpoint.config, weights, options).await?;
                 Backend::Gpu(Box::new(model))
             }
             None => {
@@ -88,7 +88,7 @@ impl Engine {
                 while let Some(Piece { offset, bytes, .. }) = report.next(&mut pieces).await? {
                     builder.push(offset, &bytes)?;
                 }
-                let model = cpu::Model::new(checkpoint.config.clone(), builder.finish()?);
+                let model = cpu::Model::new(checkpoint.config, builder.finish()?);
                 Backend::Reference(Box::new(Reference::new(model, context)))
             }
         };
@@ -116,21 +116,6 @@ async fn read_header<S: Source, T: Store>(
             Err(FormatError::NeedMore { .. }) => {}
             gguf => return Ok((head, Checkpoint::from_gguf(gguf?)?)),
         }
-    }
-}
-
-fn vocabulary(checkpoint: &Checkpoint) -> Vocabulary {
-    let tokenizer = checkpoint.tokenizer.clone();
-    Vocabulary {
-        pre: tokenizer.pre,
-        tokens: tokenizer.tokens,
-        token_types: tokenizer.token_types,
-        merges: tokenizer.merges,
-        bos_token_id: tokenizer.bos_token_id,
-        eos_token_id: tokenizer.eos_token_id,
-        eot_token_id: tokenizer.eot_token_id,
-        eom_token_id: tokenizer.eom_token_id,
-        add_bos_token: tokenizer.add_bos_token,
     }
 }
 

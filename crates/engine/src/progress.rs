@@ -1,7 +1,7 @@
 //! Telling how far a load is, without telling it too often.
 
 use protocol::{LoadProgress, LoadStage};
-use store::{Origin, Piece, Pieces, Progress, Source, Speed, Store};
+use store::{Piece, Pieces, Progress, Source, Speed, Store};
 use web_time::Instant;
 
 use crate::EngineError;

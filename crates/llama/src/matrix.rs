@@ -7,11 +7,9 @@
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{Output, Weight, WeightType, embed, matmul, matvec};
 
-/// Rows `[rows, columns]` in parts.
+/// A matrix `[rows, columns]` in parts.
 #[derive(Debug)]
 pub(crate) struct Matrix {
-    rows: usize,
-    columns: usize,
     parts: Vec<Part>,
 }
 
@@ -59,12 +57,7 @@ impl Matrix {
                 first_row += rows;
             }
         }
-        Ok(Matrix { rows: first_row, columns, parts })
-    }
-
-    /// `[rows, columns]`
-    pub(crate) fn shape(&self) -> [usize; 2] {
-        [self.rows, self.columns]
+        Ok(Matrix { parts })
     }
 
     /// Bytes on the device.

@@ -46,7 +46,7 @@ impl Model {
             return Err(LlamaError::Context { asked: options.context, most });
         }
         let heads = heads(&config);
-        if heads.head_dim % 4 != 0 || heads.head_dim > 256 {
+        if !heads.head_dim.is_multiple_of(4) || heads.head_dim > 256 {
             return Err(LlamaError::HeadDim { found: heads.head_dim });
         }
         let cache =

@@ -20,7 +20,7 @@ fn load(tier: TierChoice, kv: KvType) -> Model {
     }
     let weights = loader.finish().unwrap();
     let options = Options { context: 256, chunk: 50, kv };
-    block_on(Model::new(gpu, checkpoint.config.clone(), weights, options)).unwrap()
+    block_on(Model::new(gpu, checkpoint.config, weights, options)).unwrap()
 }
 
 fn cases() -> Vec<Value> {

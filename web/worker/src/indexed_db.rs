@@ -1,0 +1,162 @@
+//! Where pieces rest in a browser: IndexedDB, one Blob a piece.
+//!
+//! Blobs, not buffers: browsers keep a Blob as a file, and reading one is many times faster.
+//! The record of a model is written in a transaction of its own, after the pieces that it tells of.
+
+use std::cell::RefCell;
+
+use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, TransactionMode};
+use js_sys::{Array, Uint8Array};
+use store::{Hash, Record, Store, StoreError};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, Crypto};
+
+use crate::fetch::describe;
+use crate::port::scope;
+
+const DATABASE: &str = "pronk-models";
+const VERSION: u32 = 1;
+
+/// Key: `[model, index]`; value: a Blob.
+const PIECES: &str = "pieces";
+
+/// Key: model; value: the record's bytes.
+const RECORDS: &str = "records";
+
+/// The models of this site.
+#[derive(Default)]
+pub(crate) struct IndexedDb {
+    database: RefCell<Option<std::rc::Rc<Database>>>,
+}
+
+impl IndexedDb {
+    /// Opened on first use, so that a browser that refuses storage can still run a model.
+    async fn database(&self) -> Result<std::rc::Rc<Database>, StoreError> {
+        if let Some(database) = self.database.borrow().as_ref() {
+            return Ok(database.clone());
+        }
+        let opened = std::rc::Rc::new(open().await.map_err(|error| failed(&error))?);
+        *self.database.borrow_mut() = Some(opened.clone());
+        Ok(opened)
+    }
+
+    async fn get(&self, store: &str, key: JsValue) -> Result<Option<JsValue>, StoreError> {
+        let database = self.database().await?;
+        let get = async {
+            let transaction = database.transaction(&[store], TransactionMode::ReadOnly)?;
+            transaction.object_store(store)?.get(key)?.await
+        };
+        get.await.map_err(|error| failed(&error))
+    }
+
+    /// Done only when the transaction is: a full disk shows at its end.
+    async fn put(&self, store: &str, key: &JsValue, value: &JsValue) -> Result<(), StoreError> {
+        let database = self.database().await?;
+        let put = async {
+            let transaction = database.transaction(&[store], TransactionMode::ReadWrite)?;
+            transaction.object_store(store)?.put(value, Some(key))?.await?;
+            transaction.await
+        };
+        match put.await {
+            Ok(result) if result.is_committed() => Ok(()),
+            Ok(_) => Err(failed(&"the transaction was aborted")),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn delete(&self, store: &str, key: impl Into<idb::Query>) -> Result<(), StoreError> {
+        let database = self.database().await?;
+        let delete = async {
+            let transaction = database.transaction(&[store], TransactionMode::ReadWrite)?;
+            transaction.object_store(store)?.delete(key)?.await?;
+            transaction.await
+        };
+        delete.await.map(|_| ()).map_err(|error| failed(&error))
+    }
+}
+
+impl Store for IndexedDb {
+    async fn piece(&self, model: &str, index: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(blob) =
+            self.get(PIECES, piece_key(model, index)).await?.and_then(|value| value.dyn_into::<Blob>().ok())
+        else {
+            return Ok(None);
+        };
+        // The file behind the Blob may be gone, though the record of it is not.
+        let buffer = JsFuture::from(blob.array_buffer()).await;
+        let buffer = buffer.map_err(|error| failed(&describe(&error)))?;
+        Ok(Some(Uint8Array::new(&buffer).to_vec()))
+    }
+
+    async fn keep_piece(&self, model: &str, index: u32, bytes: &[u8]) -> Result<(), StoreError> {
+        // Copied into JS once: the Blob must not follow the WASM heap.
+        let parts = Array::of1(&Uint8Array::from(bytes));
+        let blob = Blob::new_with_u8_array_sequence(&parts);
+        let blob = blob.map_err(|error| failed(&describe(&error)))?;
+        self.put(PIECES, &piece_key(model, index), &blob).await
+    }
+
+    async fn record(&self, model: &str) -> Result<Option<Record>, StoreError> {
+        let value = self.get(RECORDS, JsValue::from(model)).await?;
+        let bytes = value.and_then(|value| value.dyn_into::<Uint8Array>().ok());
+        // A record that cannot be read is none: the pieces are then fetched again.
+        Ok(bytes.and_then(|bytes| Record::from_bytes(&bytes.to_vec()).ok()))
+    }
+
+    async fn keep_record(&self, model: &str, record: &Record) -> Result<(), StoreError> {
+        let bytes = Uint8Array::from(record.to_bytes().as_slice());
+        self.put(RECORDS, &JsValue::from(model), &bytes).await
+    }
+
+    async fn forget(&self, model: &str) -> Result<(), StoreError> {
+        self.delete(RECORDS, JsValue::from(model)).await?;
+        let [first, last] = [0, u32::MAX].map(|index| piece_key(model, index));
+        let range = idb::KeyRange::bound(&first, &last, Some(false), Some(false));
+        let range = range.map_err(|error| failed(&error))?;
+        self.delete(PIECES, range).await
+    }
+
+    /// The browser's own SHA-256 is several times faster than one in WASM. It is there on safe origins only.
+    async fn hash(&self, bytes: &[u8]) -> Hash {
+        digest(bytes).await.unwrap_or_else(|| Hash::of(bytes))
+    }
+}
+
+async fn digest(bytes: &[u8]) -> Option<Hash> {
+    let crypto: Crypto = scope().crypto().ok()?;
+    let bytes = Uint8Array::from(bytes);
+    let digest = crypto.subtle().digest_with_str_and_js_u8_array("SHA-256", &bytes).ok()?;
+    let digest = Uint8Array::new(&JsFuture::from(digest).await.ok()?);
+    Some(Hash(digest.to_vec().try_into().ok()?))
+}
+
+async fn open() -> Result<Database, idb::Error> {
+    let mut request = Factory::new()?.open(DATABASE, Some(VERSION))?;
+    request.on_upgrade_needed(|event| {
+        // An upgrade that fails leaves the database without its stores, and the first use of one says so.
+        if let Ok(database) = event.database() {
+            for store in [PIECES, RECORDS] {
+                drop(database.create_object_store(store, ObjectStoreParams::new()));
+            }
+        }
+    });
+    let mut database = request.await?;
+    // Another tab with a newer version of the page may want to upgrade.
+    database.on_version_change(|event| {
+        if let Ok(database) = event.database() {
+            database.close();
+        }
+    });
+    Ok(database)
+}
+
+fn piece_key(model: &str, index: u32) -> JsValue {
+    Array::of2(&JsValue::from(model), &JsValue::from(index)).into()
+}
+
+/// A full disk is the one failure that a person can do something about.
+fn failed(found: &dyn std::fmt::Display) -> StoreError {
+    let detail = found.to_string();
+    if detail.contains("Quota") { StoreError::Quota { detail } } else { StoreError::Storage { detail } }
+}

@@ -1,0 +1,61 @@
+//! The line to the page: requests in, events out, both through serde.
+
+use futures_channel::mpsc::{UnboundedReceiver, unbounded};
+use protocol::{Event, Request};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
+
+/// A request, and the file that goes with it.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) request: Request,
+    pub(crate) file: Option<File>,
+}
+
+#[derive(Deserialize)]
+struct Post {
+    request: Request,
+    #[serde(default, with = "serde_wasm_bindgen::preserve")]
+    file: JsValue,
+}
+
+/// The worker's global object.
+pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+/// Shows the WASM heap to whoever measures it: as `pronkMemory` of the worker's global object.
+pub(crate) fn show_memory() {
+    // If it cannot be shown it cannot be measured, which is all.
+    drop(js_sys::Reflect::set(&scope(), &JsValue::from("pronkMemory"), &wasm_bindgen::memory()));
+}
+
+/// Tells the page. An event that cannot be told is a mistake of ours and shows in the console.
+pub(crate) fn tell(event: &Event) {
+    let told = event
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(JsValue::from)
+        .and_then(|event| scope().post_message(&event));
+    if let Err(error) = told {
+        wasm_bindgen::throw_val(error);
+    }
+}
+
+/// Letters from now on. `hear` sees each as it comes, even while an earlier one is being worked on.
+pub(crate) fn letters(hear: impl Fn(&Request) + 'static) -> UnboundedReceiver<Letter> {
+    let (sender, receiver) = unbounded();
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+        let post: Post = match serde_wasm_bindgen::from_value(message.data()) {
+            Ok(post) => post,
+            Err(error) => wasm_bindgen::throw_val(error.into()),
+        };
+        hear(&post.request);
+        let letter = Letter { request: post.request, file: post.file.dyn_into().ok() };
+        // The receiver lives as long as the worker.
+        drop(sender.unbounded_send(letter));
+    });
+    scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    on_message.forget();
+    receiver
+}

@@ -1,0 +1,11 @@
+// wgpu cannot ask for `subgroups` on the web (gfx-rs/wgpu issue 10146), so the request is completed on its way.
+export function askForSubgroups() {
+  const prototype = self.GPUAdapter?.prototype;
+  const original = prototype?.requestDevice;
+  if (!original) return;
+  prototype.requestDevice = function (descriptor = {}) {
+    const features = new Set(descriptor.requiredFeatures ?? []);
+    if (this.features.has('subgroups')) features.add('subgroups');
+    return original.call(this, { ...descriptor, requiredFeatures: [...features] });
+  };
+}

@@ -1,0 +1,161 @@
+//! One request after the other; Stop is heard in between.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
+use futures_util::StreamExt;
+use futures_util::future::{AbortHandle, abortable};
+use protocol::{Event, Failure, FailureKind, GenerateOptions, Message, ModelSource, Request};
+use store::{NoStore, Store};
+use web_sys::File;
+
+use crate::fetch::{self, FetchSource};
+use crate::file::FileSource;
+use crate::indexed_db::IndexedDb;
+use crate::port::{Letter, letters, tell};
+
+/// How what is being worked on can be ended.
+#[derive(Clone, Default)]
+struct Work(Rc<RefCell<Stops>>);
+
+#[derive(Default)]
+struct Stops {
+    load: Option<AbortHandle>,
+    answer: StopFlag,
+}
+
+/// Hears requests for as long as the worker lives.
+pub(crate) async fn run() {
+    let work = Work::default();
+    let heard = work.clone();
+    let mut letters = letters(move |request| heard.hear(request));
+    let store = IndexedDb::default();
+    let mut session = Session { work, store, engine: None };
+    tell(&Event::Ready { catalogue: session.catalogue().await });
+    while let Some(letter) = letters.next().await {
+        session.handle(letter).await;
+    }
+}
+
+impl Work {
+    /// Stop ends what is going on at once; so does a new load.
+    fn hear(&self, request: &Request) {
+        if matches!(request, Request::Stop | Request::Load { .. }) {
+            let stops = self.0.borrow();
+            stops.answer.stop();
+            if let Some(load) = &stops.load {
+                load.abort();
+            }
+        }
+    }
+
+    fn begin_answer(&self) -> StopFlag {
+        let flag = StopFlag::default();
+        self.0.borrow_mut().answer = flag.clone();
+        flag
+    }
+}
+
+struct Session {
+    work: Work,
+    store: IndexedDb,
+    engine: Option<Engine>,
+}
+
+impl Session {
+    async fn handle(&mut self, Letter { request, file }: Letter) {
+        match request {
+            Request::Load { source } => self.load(source, file).await,
+            Request::Generate { turn, messages, options } => self.generate(turn, &messages, &options).await,
+            Request::Forget { url } => self.forget(url).await,
+            // Already heard: `Work::hear`.
+            Request::Stop => {}
+        }
+    }
+
+    /// What the site offers, with a mark on what is stored here.
+    async fn catalogue(&self) -> Vec<protocol::CatalogueEntry> {
+        let mut catalogue = fetch::catalogue().await;
+        for entry in &mut catalogue {
+            let key = fetch::absolute(&entry.url);
+            let record = self.store.record(&key).await.ok().flatten();
+            entry.stored = record.is_some_and(|record| record.is_whole());
+        }
+        catalogue
+    }
+
+    async fn load(&mut self, source: ModelSource, file: Option<File>) {
+        // Two models at once may be more than the device holds.
+        self.engine = None;
+        let (load, handle) = abortable(load(source, file, &self.store));
+        self.work.0.borrow_mut().load = Some(handle);
+        let loaded = load.await;
+        self.work.0.borrow_mut().load = None;
+        match loaded {
+            Ok(Ok(engine)) => {
+                tell(&Event::Loaded { model: engine.info().clone(), device: engine.device().clone() });
+                self.engine = Some(engine);
+            }
+            Ok(Err(failure)) => tell(&Event::Failed { turn: None, failure }),
+            Err(_) => tell(&Event::LoadStopped),
+        }
+    }
+
+    async fn generate(&mut self, turn: u32, messages: &[Message], options: &GenerateOptions) {
+        let stop = self.work.begin_answer();
+        let Some(engine) = &mut self.engine else {
+            let message = "No model is loaded. Load one first.".to_string();
+            return tell(&Event::Failed {
+                turn: Some(turn),
+                failure: Failure { kind: FailureKind::Prompt, message },
+            });
+        };
+        let on_event = &mut |event| match event {
+            GenerateEvent::Prefill { done, total } => tell(&Event::Prefill { turn, done, total }),
+            GenerateEvent::Text { text, usage } => tell(&Event::Text { turn, text, usage }),
+        };
+        match engine.chat(messages, options, &stop, on_event).await {
+            Ok(answer) => tell(&Event::Finished { turn, reason: answer.reason, usage: answer.usage }),
+            Err(error) => {
+                let failure = error.failure();
+                // A lost device takes the model with it.
+                if failure.kind == FailureKind::DeviceLost {
+                    self.engine = None;
+                }
+                tell(&Event::Failed { turn: Some(turn), failure });
+            }
+        }
+    }
+
+    async fn forget(&mut self, url: String) {
+        match self.store.forget(&fetch::absolute(&url)).await {
+            Ok(()) => tell(&Event::Forgotten { url }),
+            Err(error) => tell(&Event::Failed { turn: None, failure: EngineError::from(error).failure() }),
+        }
+    }
+}
+
+async fn load(source: ModelSource, file: Option<File>, store: &IndexedDb) -> Result<Engine, Failure> {
+    let options = LoadOptions::default();
+    let on_progress = &mut |progress| tell(&Event::Loading { progress });
+    let loaded = match source {
+        ModelSource::Url { url, pieces } => {
+            let url = fetch::absolute(&url);
+            let expected = fetch::expected(&pieces).map_err(|error| EngineError::from(error).failure())?;
+            let source = FetchSource::new(&url);
+            let origin = Origin { source: &source, store, key: &url, expected: &expected };
+            Engine::load(origin, options, on_progress).await
+        }
+        ModelSource::File { name } => {
+            let Some(file) = file else {
+                let message = format!("{name} did not arrive; pick the file again.");
+                return Err(Failure { kind: FailureKind::ModelFile, message });
+            };
+            let source = FileSource::new(file);
+            let origin = Origin { source: &source, store: &NoStore, key: &name, expected: &[] };
+            Engine::load(origin, options, on_progress).await
+        }
+    };
+    loaded.map_err(|error| error.failure())
+}
