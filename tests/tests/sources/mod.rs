@@ -87,8 +87,9 @@ impl Source {
         self.path == folder || self.path.starts_with(&format!("{folder}/"))
     }
 
+    /// Number of lines before the tests at the file's end.
     pub(crate) fn lines(&self) -> usize {
-        self.text.lines().count()
+        self.text.lines().take_while(|line| !is_start_of_tests(line)).count()
     }
 
     /// The file's name without what follows the dot.
@@ -96,13 +97,14 @@ impl Source {
         Path::new(&self.path).file_stem()?.to_str()
     }
 
-    fn is_test(&self) -> bool {
+    /// Whether it holds nothing but tests.
+    pub(crate) fn is_test(&self) -> bool {
         self.path.contains("/tests/") || self.path.ends_with("/tests.rs") || self.is_below("tests")
     }
 
     /// Lines of the program itself with their numbers: no comments, no tests.
     fn program(&self) -> impl Iterator<Item = (usize, &str)> {
-        let lines = self.text.lines().take_while(|line| line.trim() != "#[cfg(test)]").enumerate();
+        let lines = self.text.lines().take_while(|line| !is_start_of_tests(line)).enumerate();
         let program = lines.filter(|(_, line)| !self.is_test() && !line.trim_start().starts_with("//"));
         program.map(|(index, line)| (index + 1, line))
     }
@@ -128,6 +130,11 @@ impl Source {
         }
         functions
     }
+}
+
+/// By house style `mod tests` is the last thing in a file.
+fn is_start_of_tests(line: &str) -> bool {
+    line == "mod tests {"
 }
 
 /// Fails if a program line of a file that `concerns` picks holds one of `words`, unless the file lies below `allowed`.
