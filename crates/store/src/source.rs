@@ -1,0 +1,121 @@
+//! Where a file's bytes come from.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use crate::StoreError;
+use crate::fault::{Fault, Faults};
+
+/// One file, remote or local, read by ranges.
+#[allow(async_fn_in_trait, reason = "browsers run everything on one thread, so no caller wants Send futures")]
+pub trait Source {
+    /// What messages call it: the address or the file's name.
+    fn name(&self) -> &str;
+
+    /// Bytes of the whole file.
+    async fn size(&self) -> Result<u64, StoreError>;
+
+    /// Appends the bytes of `range` to `into`, and calls `arrived` with the number of each lot that comes.
+    ///
+    /// What came before an error stays appended, so that the caller goes on behind it.
+    /// To come back early without an error is allowed and means the same as a cut connection.
+    async fn read(
+        &self,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+        arrived: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError>;
+
+    /// Waits before another try.
+    async fn pause(&self, milliseconds: u32);
+
+    /// What tells this version of the file from others, e.g. an ETag, if anything is known by now.
+    fn version(&self) -> Option<String>;
+}
+
+/// A file in memory. Its faults can be planned, and it remembers what was asked of it.
+#[derive(Debug, Default)]
+pub struct MemorySource {
+    bytes: Vec<u8>,
+    version: Option<String>,
+    faults: Faults,
+    read: RefCell<Vec<Range<u64>>>,
+    paused: Cell<u64>,
+}
+
+impl MemorySource {
+    /// A file with these bytes.
+    pub fn new(bytes: Vec<u8>) -> MemorySource {
+        MemorySource { bytes, ..MemorySource::default() }
+    }
+
+    /// The same file, with a version.
+    pub fn with_version(self, version: &str) -> MemorySource {
+        MemorySource { version: Some(version.into()), ..self }
+    }
+
+    /// Plans a fault for the `call`-th call of `size` and `read`, from 0.
+    pub fn plan(&self, call: u32, fault: Fault) {
+        self.faults.plan(call, fault);
+    }
+
+    /// Calls of `size` and `read` so far.
+    pub fn calls(&self) -> u32 {
+        self.faults.calls()
+    }
+
+    /// The ranges that came, as far as they came.
+    pub fn reads(&self) -> Vec<Range<u64>> {
+        self.read.borrow().clone()
+    }
+
+    /// Milliseconds that the reader would have waited.
+    pub fn paused(&self) -> u64 {
+        self.paused.get()
+    }
+}
+
+impl Source for MemorySource {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        self.faults.next().await?;
+        Ok(self.bytes.len() as u64)
+    }
+
+    async fn read(
+        &self,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+        arrived: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let fault = self.faults.next().await?;
+        let end = match fault {
+            Some(Fault::EndAfter(count) | Fault::CutAfter(count)) => range.end.min(range.start + count),
+            _ => range.end,
+        };
+        let came = &self.bytes[range.start as usize..end as usize];
+        into.extend(came);
+        self.read.borrow_mut().push(range.start..end);
+        arrived(came.len() as u64);
+        match fault {
+            Some(Fault::Corrupt) => into.last_mut().into_iter().for_each(|byte| *byte ^= 1),
+            Some(Fault::HangAfter) => std::future::pending().await,
+            Some(Fault::CutAfter(_)) => {
+                return Err(StoreError::Cut { name: self.name().into(), at: end, end: range.end });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        self.paused.set(self.paused.get() + u64::from(milliseconds));
+    }
+
+    fn version(&self) -> Option<String> {
+        self.version.clone()
+    }
+}
