@@ -4,6 +4,8 @@
 //! The worker speaks first, with [`Event::Ready`]: a message sent before its module has loaded is lost.
 //! The same types are what the terminal prints, so this crate knows no browser and no terminal.
 
+#![forbid(unsafe_code)]
+
 mod event;
 mod model;
 mod request;

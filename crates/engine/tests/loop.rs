@@ -1,0 +1,194 @@
+//! The loop on a tiny model: what it answers, what it reuses, and how it ends.
+
+use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
+use gpu::TierChoice;
+use llama::KvType;
+use pollster::block_on;
+use protocol::{FailureKind, FinishReason, GenerateOptions, LoadProgress, LoadStage};
+use store::{MemorySource, MemoryStore};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants");
+
+const PLAIN: Device = Device::Gpu(TierChoice::Plain);
+const SUBGROUPS: Device = Device::Gpu(TierChoice::Subgroups);
+
+/// Loads the model; gives the progress that was reported, too.
+fn load(device: Device, context: usize) -> (Engine, Vec<LoadProgress>) {
+    let source = MemorySource::new(std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
+    let store = MemoryStore::new();
+    let origin = Origin { source: &source, store: &store, key: "tiny", expected: &[] };
+    let options = LoadOptions { device, context: Some(context), kv: KvType::F32 };
+    let mut reports = Vec::new();
+    let engine = block_on(Engine::load(origin, options, &mut |progress| reports.push(progress))).unwrap();
+    (engine, reports)
+}
+
+fn generate(engine: &mut Engine, prompt: &[u32], max_tokens: u32) -> Result<Answer, EngineError> {
+    let options = GenerateOptions { max_tokens: Some(max_tokens) };
+    block_on(engine.generate(prompt, &options, &StopFlag::default(), &mut |_| {}))
+}
+
+/// Ids that the tiny model has, and that are no control tokens.
+fn prompt(len: u32) -> Vec<u32> {
+    (0..len).map(|i| 30 + i * 7 % 200).collect()
+}
+
+/// The golden's prompt of 19 ids, and the 40 that follow.
+fn golden() -> (Vec<u32>, Vec<u32>) {
+    let text = std::fs::read_to_string(format!("{GOLDEN}.golden.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let case = golden["cases"].as_array().unwrap().iter().find(|case| case["greedy"].is_array()).unwrap();
+    let ids = |value: &serde_json::Value| {
+        value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect::<Vec<_>>()
+    };
+    (ids(&case["input_ids"]), ids(&case["greedy"]))
+}
+
+#[test]
+fn every_device_answers_as_hugging_face_does() {
+    let (input, expected) = golden();
+    for device in [SUBGROUPS, PLAIN, Device::Reference] {
+        let (mut engine, _) = load(device, 256);
+        let answer = generate(&mut engine, &input, 40).unwrap();
+        assert_eq!(answer.ids, expected[..answer.ids.len()], "{device:?}");
+        assert!(answer.ids.len() >= 10, "{device:?}: {:?} after {}", answer.reason, answer.ids.len());
+    }
+}
+
+#[test]
+fn what_the_cache_agrees_with_is_not_computed_again() {
+    for device in [PLAIN, Device::Reference] {
+        let (mut engine, _) = load(device, 256);
+        let first = generate(&mut engine, &prompt(30), 8).unwrap();
+        assert_eq!(first.usage.reused_tokens, 0);
+
+        // The conversation goes on: prompt, answer, some more.
+        let longer = [prompt(30), first.ids.clone(), prompt(5)].concat();
+        let second = generate(&mut engine, &longer, 8).unwrap();
+        assert!(second.usage.reused_tokens >= 30 + 7, "{device:?}: {:?}", second.usage);
+        let (mut fresh, _) = load(device, 256);
+        assert_eq!(second.ids, generate(&mut fresh, &longer, 8).unwrap().ids, "{device:?}");
+
+        // An edit in the middle: what lies before it is kept, what lies behind it is not believed.
+        let mut edited = prompt(30);
+        edited[12] = 99;
+        let third = generate(&mut engine, &edited, 8).unwrap();
+        assert_eq!(third.usage.reused_tokens, 12, "{device:?}");
+        let (mut fresh, _) = load(device, 256);
+        assert_eq!(third.ids, generate(&mut fresh, &edited, 8).unwrap().ids, "{device:?}");
+
+        // The same again: only the last token is read again.
+        let fourth = generate(&mut engine, &edited, 8).unwrap();
+        assert_eq!(fourth.usage.reused_tokens, 29, "{device:?}");
+        assert_eq!(fourth.ids, third.ids, "{device:?}");
+    }
+}
+
+#[test]
+fn stop_ends_with_the_token_in_hand_and_leaves_no_trace() {
+    for device in [PLAIN, Device::Reference] {
+        let (mut engine, _) = load(device, 256);
+        let whole = generate(&mut engine, &prompt(20), 12).unwrap();
+        for stop_after in [1, 2, 5] {
+            let stop = StopFlag::default();
+            let mut tokens = 0;
+            let on_event = &mut |event| {
+                if matches!(event, GenerateEvent::Text { .. }) {
+                    tokens += 1;
+                    if tokens == stop_after {
+                        stop.stop();
+                    }
+                }
+            };
+            let options = GenerateOptions { max_tokens: Some(12) };
+            let answer = block_on(engine.generate(&prompt(20), &options, &stop, on_event)).unwrap();
+            assert_eq!((answer.reason, answer.ids.len()), (FinishReason::Stopped, stop_after), "{device:?}");
+            assert_eq!(answer.ids, whole.ids[..stop_after], "{device:?}");
+
+            // Steps that ran ahead of the stop have left nothing in the cache.
+            let on = [prompt(20), answer.ids].concat();
+            let rest = generate(&mut engine, &on, 12 - stop_after as u32).unwrap();
+            assert_eq!(rest.ids, whole.ids[stop_after..], "{device:?}, stopped after {stop_after}");
+        }
+    }
+}
+
+#[test]
+fn stop_is_heard_while_the_prompt_is_read() {
+    let (mut engine, _) = load(PLAIN, 256);
+    let stop = StopFlag::default();
+    let mut read = 0;
+    let on_event = &mut |event| {
+        if let GenerateEvent::Prefill { done, total } = event {
+            assert_eq!(total, 200);
+            read = done;
+            stop.stop();
+        }
+    };
+    let answer = block_on(engine.generate(&prompt(200), &GenerateOptions::default(), &stop, on_event)).unwrap();
+    assert_eq!((answer.reason, answer.ids.len()), (FinishReason::Stopped, 0));
+    assert!(read > 0 && read < 200, "{read}");
+    // What was read is kept, and is right.
+    let again = generate(&mut engine, &prompt(200), 3).unwrap();
+    assert_eq!(again.usage.reused_tokens, read);
+    let (mut fresh, _) = load(PLAIN, 256);
+    assert_eq!(again.ids, generate(&mut fresh, &prompt(200), 3).unwrap().ids);
+}
+
+#[test]
+fn answers_end_at_their_limit_or_with_the_context() {
+    let (mut engine, _) = load(PLAIN, 24);
+    for (len, max_tokens, expected) in [
+        (10, 3, (FinishReason::MaxTokens, 3)),
+        (10, 1, (FinishReason::MaxTokens, 1)),
+        (10, 0, (FinishReason::MaxTokens, 0)),
+        (20, 100, (FinishReason::ContextFull, 4)),
+        (23, 100, (FinishReason::ContextFull, 1)),
+    ] {
+        let answer = generate(&mut engine, &prompt(len), max_tokens).unwrap();
+        assert_eq!((answer.reason, answer.ids.len()), expected, "{len} ids, at most {max_tokens} more");
+        assert_eq!(answer.usage.context_used, len + answer.ids.len() as u32);
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_answered_is_refused_and_does_no_harm() {
+    let (mut engine, _) = load(PLAIN, 24);
+    let before = generate(&mut engine, &prompt(10), 3).unwrap();
+    for (prompt, start) in [
+        (vec![], "The prompt is empty"),
+        (prompt(24), "The conversation takes 24 tokens, but the context holds 24"),
+        (vec![5, 330], "Token 330 does not exist; this model has tokens 0 to 329"),
+    ] {
+        let failure = generate(&mut engine, &prompt, 3).unwrap_err().failure();
+        assert_eq!(failure.kind, FailureKind::Prompt);
+        assert!(failure.message.starts_with(start), "{}", failure.message);
+    }
+    assert_eq!(generate(&mut engine, &prompt(10), 3).unwrap().ids, before.ids);
+}
+
+#[test]
+fn a_context_that_the_model_does_not_have_is_refused() {
+    let source = MemorySource::new(std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
+    let store = MemoryStore::new();
+    for context in [0, 131_073] {
+        let origin = Origin { source: &source, store: &store, key: "tiny", expected: &[] };
+        let options = LoadOptions { device: PLAIN, context: Some(context), kv: KvType::F16 };
+        let error = block_on(Engine::load(origin, options, &mut |_| {})).unwrap_err();
+        let message = error.failure().message;
+        assert!(message.contains(&format!("context of {context} tokens")) && message.contains("131072"), "{message}");
+    }
+}
+
+#[test]
+fn progress_goes_forward_through_the_stages() {
+    let (engine, reports) = load(PLAIN, 64);
+    let stages: Vec<LoadStage> = reports.iter().map(|report| report.stage).collect();
+    assert_eq!(stages.first(), Some(&LoadStage::Opening));
+    assert!(stages.contains(&LoadStage::Downloading), "{stages:?}");
+    assert_eq!(stages.last(), Some(&LoadStage::Preparing));
+    assert!(reports.is_sorted_by_key(|report| report.done_bytes), "{reports:?}");
+    let last = reports.last().unwrap();
+    assert_eq!((last.done_bytes, last.total_bytes), (engine.info().bytes, engine.info().bytes));
+    assert_eq!((engine.info().name.as_str(), engine.info().context), ("tiny mixed quants", 64));
+}
