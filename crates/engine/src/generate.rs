@@ -210,7 +210,8 @@ struct Run {
 
 impl Run {
     fn new(prompt: &[u32], limit: usize, ends: Ends) -> Run {
-        let usage = Usage { prompt_tokens: prompt.len() as u32, ..Usage::default() };
+        let prompt_tokens = prompt.len() as u32;
+        let usage = Usage { prompt_tokens, context_used: prompt_tokens, ..Usage::default() };
         Run { limit, ends, ids: Vec::new(), text: String::new(), usage, started: Instant::now(), first: None }
     }
 
