@@ -1,73 +1,71 @@
-//! GPT-2's alphabet: each byte has a printable character, so that tokens are text without spaces.
+//! GPT-2's alphabet: a printable character for each of the 256 bytes, so that vocabularies can be written as text.
 //!
-//! Bytes that print in Latin-1 stand for themselves; the other 68 take U+0100 to U+0143 in order.
-//! A space is `Ġ`, a line feed `Ċ`.
+//! Bytes that Latin-1 prints stand for themselves (`a`, `é`); the 68 others, in order, are U+0100 and up:
+//! a space is `Ġ`, a line feed `Ċ`.
 
-/// The character that stands for a byte.
-pub(crate) fn character(byte: u8) -> char {
-    let shifted = match byte {
-        0..=32 => u32::from(byte) + 0x100,
-        127..=160 => u32::from(byte) - 127 + 0x121,
-        173 => 0x143,
-        _ => u32::from(byte),
-    };
-    char::from_u32(shifted).unwrap_or(char::REPLACEMENT_CHARACTER)
+const FIRST_STAND_IN: u32 = 0x100;
+
+/// The bytes of a token that is written in the alphabet; `None` if it has a character of no byte.
+pub(crate) fn bytes(token: &str) -> Option<Vec<u8>> {
+    token.chars().map(byte).collect()
 }
 
-/// The byte that a character stands for; `None` for one outside the alphabet.
-pub(crate) fn byte(character: char) -> Option<u8> {
-    let shifted = u32::from(character);
-    let byte = match shifted {
-        0x100..=0x120 => shifted - 0x100,
-        0x121..=0x142 => shifted - 0x121 + 127,
-        0x143 => 173,
-        0..=32 | 127..=160 | 173 => return None,
-        _ => shifted,
-    };
-    u8::try_from(byte).ok()
+fn is_printed(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff)
 }
 
-/// A text's bytes in the alphabet, put into `out`.
-pub(crate) fn encode_into(text: &str, out: &mut String) {
-    out.clear();
-    out.extend(text.bytes().map(character));
-}
-
-/// A token's bytes. Tokens with a character outside the alphabet were added as they are: their own UTF-8.
-pub(crate) fn decode(token: &str) -> Vec<u8> {
-    token.chars().map(byte).collect::<Option<Vec<u8>>>().unwrap_or_else(|| token.as_bytes().to_vec())
+fn byte(character: char) -> Option<u8> {
+    let code = u32::from(character);
+    if let Ok(byte) = u8::try_from(code) {
+        return is_printed(byte).then_some(byte);
+    }
+    // The unprinted bytes are 0x00-0x20, 0x7f-0xa0 and 0xad.
+    match code.checked_sub(FIRST_STAND_IN)? {
+        n @ 0..=0x20 => Some(n as u8),
+        n @ 0x21..=0x42 => Some((n - 0x21 + 0x7f) as u8),
+        0x43 => Some(0xad),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
-    #[test]
-    fn every_byte_has_a_character_of_its_own() {
-        let alphabet: std::collections::HashSet<char> = (0..=255).map(character).collect();
-        assert_eq!(alphabet.len(), 256);
-        for value in 0..=255 {
-            let letter = character(value);
-            assert_eq!(byte(letter), Some(value), "{letter:?}");
-            assert!(!letter.is_whitespace() && !letter.is_control(), "{value} is {letter:?}");
-        }
+    /// The character of each byte.
+    pub(crate) fn alphabet() -> [char; 256] {
+        let mut stand_ins = FIRST_STAND_IN..;
+        std::array::from_fn(|byte| {
+            let code =
+                if is_printed(byte as u8) { byte as u32 } else { stand_ins.next().unwrap_or_default() };
+            char::from_u32(code).unwrap_or_default()
+        })
     }
 
     #[test]
-    fn characters_are_gpt_2_s() {
-        for (value, letter) in [(b' ', 'Ġ'), (b'\n', 'Ċ'), (b'a', 'a'), (0, 'Ā'), (127, 'ġ'), (160, 'ł'), (173, 'Ń'), (255, 'ÿ')]
-        {
-            assert_eq!(character(value), letter, "byte {value}");
+    fn each_byte_has_its_character() {
+        let alphabet = alphabet();
+        for (n, character) in alphabet.into_iter().enumerate() {
+            assert_eq!(byte(character), Some(n as u8), "{character:?}");
         }
-        for outside in [' ', '\n', '\u{7f}', '\u{ad}', '\u{144}', '€', '😀'] {
-            assert_eq!(byte(outside), None, "{outside:?}");
-        }
+        assert_eq!(
+            [' ', '\n', '\t', '\u{7f}', 'a', 'é'].map(|of| alphabet[of as usize]),
+            ['Ġ', 'Ċ', 'ĉ', 'ġ', 'a', 'é']
+        );
+        // The same characters as in the crate that encodes.
+        assert_eq!(
+            alphabet.into_iter().collect::<std::collections::HashSet<_>>(),
+            ByteLevel::alphabet().into_iter().collect()
+        );
     }
 
     #[test]
-    fn added_tokens_keep_their_own_bytes() {
-        assert_eq!(decode("Ġa"), b" a");
-        assert_eq!(decode("a b"), b"a b");
-        assert_eq!(decode("€"), "€".as_bytes());
+    fn other_characters_have_no_byte() {
+        for character in [' ', '\n', '\u{7f}', '\u{ad}', '\u{144}', '日', '🙂'] {
+            assert_eq!(byte(character), None, "{character:?}");
+        }
+        assert_eq!(bytes("ĠaÃ©"), Some(" aé".into()));
+        assert_eq!(bytes("Ġa b"), None);
     }
 }

@@ -1,160 +1,203 @@
-//! Jinja as Hugging Face sets it up for chat templates, in a box: no files, no clock but a date, and an end.
+//! Jinja as Hugging Face sets it up for chat templates.
 //!
-//! Blocks swallow the line feed behind and the white space before them; nothing is escaped for HTML;
-//! `break` and `continue`, Python's methods, `raise_exception`, `strftime_now` and `tojson` are there.
-//! Templates come with models and are untrusted: time and memory (fuel), depth and output are bounded.
+//! Blocks are trimmed, `break` and `continue` exist, Python's string and dict methods too, `tojson` is `json.dumps`,
+//! and there are `raise_exception` and, where the time is known, `strftime_now`.
+//! A downloaded template is a stranger's program: it gets no IO, and a budget for what it does.
 
-use std::io;
+use std::borrow::Cow;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State};
-use web_time::{SystemTime, UNIX_EPOCH};
+use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
 
-use crate::ChatError;
-use crate::date::strftime;
-use crate::error::{clean, quote};
-use crate::tojson::tojson;
+use crate::{ChatError, date, tojson};
 
-/// What a render may use up. A unit is an instruction or 64 bytes: about a second at most, and 64 MiB.
-/// A turn takes some 100.
-const FUEL: u64 = 1_000_000;
+/// The name that the one template has in its environment. Without an ending, so nothing is escaped for HTML.
+pub(crate) const NAME: &str = "chat_template";
 
-/// Deepest nesting of blocks and macro calls; a worker has a stack of 1 MiB.
-const MAX_DEPTH: usize = 150;
+/// Steps of a render, and 64 bytes each of what it makes. A conversation of a thousand messages takes some 30,000.
+const FUEL: u64 = 2_000_000;
 
-/// Most bytes of a rendered conversation: more than any context holds.
-pub(crate) const MAX_RENDERED_BYTES: usize = 4 << 20;
+/// Macros in macros. WASM has a stack of 1 MiB, and a level takes several hundred bytes of it.
+const DEPTH: usize = 100;
 
-const NAME: &str = "chat_template";
-
-/// A template that has been compiled.
-#[derive(Debug)]
-pub(crate) struct Jinja {
-    environment: Environment<'static>,
-}
-
-/// `raise_exception` was called, with these words.
+/// What a template's author says against a conversation.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Raised(String);
 
-impl Jinja {
-    pub(crate) fn compile(source: &str) -> Result<Jinja, ChatError> {
-        let unreadable = |error: Error| ChatError::TemplateSyntax { reason: clean(&error.to_string()) };
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(unreadable)?;
-        let mut environment = Environment::new();
-        environment.set_syntax(syntax);
-        environment.set_auto_escape_callback(|_| AutoEscape::None);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.set_formatter(format_as_python);
-        environment.set_fuel(Some(FUEL));
-        environment.set_recursion_limit(MAX_DEPTH);
-        environment.add_filter("tojson", tojson);
-        environment.add_test("iterable", is_iterable);
-        environment.add_test("sequence", is_sequence);
-        environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", strftime_now);
-        environment.add_template_owned(NAME, without_generation_tags(source)).map_err(unreadable)?;
-        Ok(Jinja { environment })
-    }
-
-    pub(crate) fn render(&self, context: Value) -> Result<String, ChatError> {
-        let mut out = Bounded(Vec::new());
-        let template = self.environment.get_template(NAME).map_err(failure)?;
-        template.render_captured_to(context, &mut out).map_err(failure)?;
-        String::from_utf8(out.0).map_err(|error| ChatError::TemplateFailed { reason: error.to_string() })
-    }
+/// Compiles a template.
+pub(crate) fn environment(source: &str) -> Result<Environment<'static>, ChatError> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failure)?;
+    environment.set_syntax(syntax);
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(DEPTH);
+    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.add_filter("tojson", tojson::tojson);
+    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+        Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
+    });
+    environment.add_template_owned(NAME, without_generation(source).into_owned()).map_err(failure)?;
+    Ok(environment)
 }
 
-fn failure(error: Error) -> ChatError {
+/// Lets a template ask for the time: local seconds since 1970.
+pub(crate) fn set_time(environment: &mut Environment<'_>, seconds: i64) {
+    environment.add_function("strftime_now", move |format: &str| date::strftime(seconds, format));
+}
+
+/// Why a template could not be compiled or rendered.
+pub(crate) fn failure(error: Error) -> ChatError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(current) = cause {
-        if let Some(Raised(words)) = current.downcast_ref() {
-            return ChatError::Refused { reason: quote(words) };
+    while let Some(error) = cause {
+        if let Some(Raised(message)) = error.downcast_ref() {
+            return ChatError::Refused { message: message.clone() };
         }
-        let kind = current.downcast_ref().map(Error::kind);
-        if matches!(kind, Some(ErrorKind::OutOfFuel | ErrorKind::WriteFailure)) {
-            return ChatError::TemplateRunaway { limit: MAX_RENDERED_BYTES };
+        cause = error.source();
+    }
+    let detail = error.to_string();
+    match error.kind() {
+        ErrorKind::OutOfFuel => ChatError::TemplateLimit { detail },
+        _ if detail.contains("recursion limit") => ChatError::TemplateLimit { detail },
+        _ => ChatError::Template { detail },
+    }
+}
+
+/// `{% generation %}` marks what a model is trained on, and means nothing for rendering. It becomes a condition that
+/// always holds, so that white space round it is treated as round any other block.
+fn without_generation(source: &str) -> Cow<'_, str> {
+    if !source.contains("generation") {
+        return Cow::Borrowed(source);
+    }
+    let mut parts = source.split("{%");
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        replaced.push_str("{%");
+        let tag = part.split("%}").next().unwrap_or_default();
+        let word = tag.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
+        match word {
+            "generation" => replaced.push_str(&part.replacen(word, "if true", 1)),
+            "endgeneration" => replaced.push_str(&part.replacen(word, "endif", 1)),
+            _ => replaced.push_str(part),
         }
-        cause = current.source();
     }
-    ChatError::TemplateFailed { reason: clean(&error.to_string()) }
-}
-
-/// Output that fails rather than fill the memory.
-struct Bounded(Vec<u8>);
-
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len().saturating_add(bytes.len()) > MAX_RENDERED_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// `True`, `False` and `None` are what Python's Jinja writes.
-fn format_as_python(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::None => Ok(out.write_str("None")?),
-        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "True" } else { "False" })?),
-        _ => minijinja::escape_formatter(out, state, value),
-    }
-}
-
-/// In Python a string can be iterated over; templates tell a tool's text from its JSON by this.
-fn is_iterable(value: &Value) -> bool {
-    value.as_str().is_some() || value.try_iter().is_ok()
-}
-
-/// In Python a string and a mapping have a length and items, which is what Jinja asks.
-fn is_sequence(value: &Value) -> bool {
-    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map)
-}
-
-fn raise_exception(words: String) -> Result<Value, Error> {
-    Err(Error::new(ErrorKind::InvalidOperation, "the template raised an exception").with_source(Raised(words)))
-}
-
-fn strftime_now(format: &str) -> Result<String, Error> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    strftime(format, seconds).map_err(|directive| {
-        Error::new(ErrorKind::InvalidOperation, format!("strftime_now doesn't know {directive}"))
-    })
-}
-
-/// `{% generation %}` marks what training counts; it writes nothing, and minijinja can't be taught new tags.
-/// An `if true` is the same to a reader.
-fn without_generation_tags(source: &str) -> String {
-    let mut plain = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some((before, tag)) = rest.split_once("{%") {
-        plain.push_str(before);
-        plain.push_str("{%");
-        let name = tag.trim_start_matches(['-', '+']).trim_start();
-        let end = name.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(name.len());
-        let replacement = match name.get(..end) {
-            Some("generation") => "if true",
-            Some("endgeneration") => "endif",
-            _ => {
-                rest = tag;
-                continue;
-            }
-        };
-        plain.push_str(tag.strip_suffix(name).unwrap_or_default());
-        plain.push_str(replacement);
-        rest = name.get(end..).unwrap_or_default();
-    }
-    plain.push_str(rest);
-    plain
+    Cow::Owned(replaced)
 }
 
 #[cfg(test)]
-#[path = "jinja_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+    use minijinja::context;
+
+    fn render(source: &str) -> Result<String, ChatError> {
+        let mut environment = environment(source)?;
+        set_time(&mut environment, 1_721_952_000);
+        let messages = vec![
+            context! { role => "user", content => " Hi <b>&'you'</b> " },
+            context! { role => "assistant", content => "Hello" },
+        ];
+        let context = context! { messages, add_generation_prompt => true, tools => Value::from(()) };
+        environment.get_template(NAME).map_err(failure)?.render(context).map_err(failure)
+    }
+
+    /// Expected as `transformers` renders it (Jinja2 3.1).
+    #[test]
+    fn features_that_templates_use_work_as_in_python() {
+        for (source, expected) in [
+            // White space round blocks.
+            ("a\n  {% if true %}\n  b\n  {% endif %}\nc", "a\n  b\nc"),
+            ("a  {%- if true -%}  b  {%- endif %}  c", "ab  c"),
+            ("a {{- ' b ' -}} c\n", "a b c"),
+            ("{# note #}\nx", "x"),
+            // Loops.
+            (
+                "{% for m in messages %}{% if loop.last %}{% continue %}{% endif %}{{ m.role }}{% endfor %}",
+                "user",
+            ),
+            ("{% for n in range(9) %}{% if n == 3 %}{% break %}{% endif %}{{ n }}{% endfor %}", "012"),
+            (
+                "{% for m in messages[1:] %}{{ loop.index0 }}{{ m['role'] }}{{ loop.first }}{% endfor %}",
+                "0assistantTrue",
+            ),
+            ("{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}{{ v }}{% endfor %}", "a1b2"),
+            ("{% for k, v in {'a': 1}|items %}{{ k }}{{ v }}{% endfor %}", "a1"),
+            (
+                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+                "2",
+            ),
+            // Contents are not escaped.
+            ("{{ messages[0].content }}", " Hi <b>&'you'</b> "),
+            ("{{ messages[0]['content'] | trim + '|' }}", "Hi <b>&'you'</b>|"),
+            ("{{ messages[0].content | tojson }}", "\" Hi <b>&'you'</b> \""),
+            (
+                "{{ messages[-1] | tojson(indent=2) }}",
+                "{\n  \"role\": \"assistant\",\n  \"content\": \"Hello\"\n}",
+            ),
+            // Python's methods.
+            ("{{ ' x '.strip() ~ 'ab'.upper() ~ 'a-b'.split('-')[1] ~ 'ab'.startswith('a') }}", "xABbTrue"),
+            ("{{ 'a</think>b'.split('</think>')[-1].lstrip('\\n') ~ 'abc'.replace('b', '') }}", "bac"),
+            ("{{ {'a': 1}.get('b', 'none') ~ {'a': 1}.get('b') }}", "noneNone"),
+            // Tests and values.
+            ("{{ tools is none }}{{ tools is defined }}{{ other is defined }}", "TrueTrueFalse"),
+            (
+                "{{ 'ab' is string }}{{ 'ab' is iterable }}{{ {} is mapping }}{{ 3 is iterable }}",
+                "TrueTrueTrueFalse",
+            ),
+            ("{{ 'Hi' in messages[0].content }}{{ 'role' in messages[0] }}", "TrueTrue"),
+            ("{{ other }}{{ messages[0].other }}|{{ none }}|{{ 1.0 }}|{{ [1, 'a'] }}", "|None|1.0|[1, 'a']"),
+            ("{{ messages | selectattr('role', 'equalto', 'user') | list | length }}", "1"),
+            ("{{ messages | map(attribute='role') | join(', ') }}", "user, assistant"),
+            ("{{ [1, 2, 3] | reject('equalto', 2) | list }}", "[1, 3]"),
+            ("{{ 'x' if false else 'y' }}{{ 'z' if false }}", "y"),
+            ("{% macro hi(name) %}Hi {{ name }}!{% endmacro %}{{ hi('you') }}", "Hi you!"),
+            ("{% set x %}block{% endset %}{{ x }}", "block"),
+            ("{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"),
+            ("{% generation %}a\n{% endgeneration %}b{%- generation -%} c {%- endgeneration -%} d", "a\nbcd"),
+            ("{{ 'add_generation_prompt' if add_generation_prompt }}", "add_generation_prompt"),
+        ] {
+            assert_eq!(render(source).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_template_may_refuse() {
+        for source in [
+            "{{ raise_exception('Roles must alternate!') }}",
+            "{% macro m() %}{{ raise_exception('Roles must alternate!') }}{% endmacro %}{{ m() }}",
+        ] {
+            let refused = ChatError::Refused { message: "Roles must alternate!".into() };
+            assert_eq!(render(source), Err(refused), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_template_without_end_is_stopped() {
+        for source in [
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}",
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% set x = a * b %}{% endfor %}{% endfor %}",
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+            "{{ 'x' * 999999999 }}",
+            "{% set ns = namespace(x='xxxxxxxxxxxxxxxx') %}{% for n in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+            &format!("{{{{ {} }}}}", "(".repeat(5000)),
+            "{{ ('x' * 1000000) | replace('x', 'x' * 1000000) }}",
+        ] {
+            let result = render(source);
+            assert!(matches!(result, Err(ChatError::TemplateLimit { .. })), "{source}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_template_is_named_as_such() {
+        for source in [
+            "{% if %}",
+            "{{ messages",
+            "{{ nothing.at_all }}",
+            "{% include 'x' %}",
+            "{{ open('/etc/passwd') }}",
+        ] {
+            let result = render(source);
+            assert!(matches!(result, Err(ChatError::Template { .. })), "{source}: {result:?}");
+        }
+    }
+}

@@ -1,29 +1,30 @@
 //! Conversations to token ids, and token ids back to text.
 //!
-//! The vocabulary and the chat template are the model file's own: byte-level BPE as in GPT-2 and Llama 3,
-//! and Jinja as Hugging Face sets it up. Both are untrusted input, and so is what people type:
-//!
 //! ```text
-//! messages -> defuse contents -> Jinja -> text -> split at control tokens -> pre-tokenize -> BPE -> ids
-//! ids -> bytes -> whole UTF-8 characters -> text
+//! messages -> Template (the model's own, in Jinja) -> text -> control tokens + ordinary text -> Tokenizer -> ids
+//! ids -> TextStream -> whole characters
 //! ```
 //!
-//! Control tokens come only from the template. One that stands in a message's content is ordinary text.
+//! Only what the template writes may become control tokens. What people and models wrote is ordinary text,
+//! also where it spells a control token: `<|im_end|>` in a message stays ten characters.
+
 #![forbid(unsafe_code)]
 
 mod byte_level;
-mod control;
 mod date;
+mod defuse;
 mod error;
 mod jinja;
 mod pre_tokenizer;
+mod special;
 mod stream;
 mod template;
-mod token_table;
 mod tojson;
 mod tokenizer;
+mod vocabulary;
 
 pub use error::ChatError;
 pub use stream::TextStream;
 pub use template::{Prompt, Template};
-pub use tokenizer::{Tokenizer, Vocabulary};
+pub use tokenizer::Tokenizer;
+pub use vocabulary::Vocabulary;

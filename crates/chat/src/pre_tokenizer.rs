@@ -1,166 +1,128 @@
-//! Splitting text into words before merging: no merge reaches across a word.
+//! Pre-tokenizers: text is cut into words before merging, and each model's training decided how.
 //!
-//! Each model was trained with an expression of its own, which GGUF names as llama.cpp does.
-//! Another's would give ids that read well and are slightly wrong, so unknown names are refused.
+//! | name | cuts |
+//! |---|---|
+//! | `llama-bpe` | Llama 3's expression: digits by three, line feeds stay with what is before them |
+//! | `smollm` | every digit alone, then as GPT-2 |
+//! | `gpt-2` | GPT-2's expression: letters, digits, the rest, each with the space before it |
 
-use tokenizers::utils::SysRegex;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{PreTokenizer as _, SplitDelimiterBehavior};
 
 use crate::ChatError;
-use crate::error::quote;
 
-/// Llama 3's, as Meta writes it. `(?i:'s)` also takes the long s, which an ASCII class would miss.
+/// Llama 3's, as Meta publishes it.
 const LLAMA_3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// GPT-2's.
-const GPT_2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const SUPPORTED: &str = "llama-bpe (llama3, llama-v3), smollm, gpt-2 (gpt2)";
 
-/// Longest run of white space, or of anything else, that is looked at in one go; Meta's tokenizer has the same bound.
-const MAX_RUN: usize = 25_000;
-
-const SUPPORTED: &str = "llama-bpe, llama3, llama-v3, smollm, gpt-2 and gpt2";
-
-/// A splitter by name.
-#[derive(Debug)]
+/// How a model's text is cut into words.
+#[derive(Debug, Clone)]
 pub(crate) struct PreTokenizer {
-    words: SysRegex,
-    digits: Digits,
-    /// Whether a word that is a token as it stands is taken whole, whatever the merges say.
-    pub(crate) whole_words_first: bool,
-}
-
-/// What happens to digits before words are looked for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Digits {
-    /// The expression sees them.
-    InWords,
-    /// Each is a word.
-    Apart,
+    steps: PreTokenizerWrapper,
+    /// Whether a word that is a token stays whole, whatever the merges would make of it.
+    pub(crate) ignore_merges: bool,
 }
 
 impl PreTokenizer {
-    pub(crate) fn named(name: &str) -> Result<PreTokenizer, ChatError> {
-        let (pattern, digits, whole_words_first) = match name {
-            "llama-bpe" | "llama3" | "llama-v3" => (LLAMA_3, Digits::InWords, true),
-            "smollm" => (GPT_2, Digits::Apart, false),
-            "gpt-2" | "gpt2" => (GPT_2, Digits::InWords, false),
-            _ => return Err(ChatError::PreTokenizer { found: quote(name), supported: SUPPORTED.to_string() }),
-        };
-        let words = SysRegex::new(pattern).map_err(|error| ChatError::Bpe { reason: error.to_string() })?;
-        Ok(PreTokenizer { words, digits, whole_words_first })
-    }
-
-    /// The words of `text`, in order; together they are the text.
-    pub(crate) fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, ChatError> {
-        let mut words = Vec::new();
-        for run in cut(text, bounded_run_ends(text)) {
-            match self.digits {
-                Digits::InWords => self.split_words(run, text, &mut words)?,
-                Digits::Apart => {
-                    for part in cut(run, digit_ends(run)) {
-                        self.split_words(part, text, &mut words)?;
-                    }
-                }
+    /// By llama.cpp's name for it.
+    pub(crate) fn by_name(name: &str) -> Result<PreTokenizer, ChatError> {
+        let no_prefix_space = ByteLevel::default().add_prefix_space(false);
+        let gpt_2 = PreTokenizerWrapper::from(no_prefix_space);
+        match name {
+            "llama-bpe" | "llama3" | "llama-v3" => {
+                let pattern = SplitPattern::Regex(LLAMA_3.into());
+                let words = Split::new(pattern, SplitDelimiterBehavior::Isolated, false);
+                let words = words.map_err(ChatError::tokenizer)?.into();
+                let steps = Sequence::new(vec![words, no_prefix_space.use_regex(false).into()]).into();
+                Ok(PreTokenizer { steps, ignore_merges: true })
+            }
+            "smollm" => {
+                let steps = Sequence::new(vec![Digits::new(true).into(), gpt_2]).into();
+                Ok(PreTokenizer { steps, ignore_merges: false })
+            }
+            "gpt-2" | "gpt2" => Ok(PreTokenizer { steps: gpt_2, ignore_merges: false }),
+            other => {
+                let found = other.chars().take(80).collect();
+                Err(ChatError::PreTokenizer { found, supported: SUPPORTED.into() })
             }
         }
+    }
+
+    /// Cuts `text`, and writes it in GPT-2's alphabet.
+    pub(crate) fn cut(&self, text: &str) -> Result<tokenizers::PreTokenizedString, ChatError> {
+        let mut words = tokenizers::PreTokenizedString::from(text);
+        self.steps.pre_tokenize(&mut words).map_err(ChatError::tokenizer)?;
         Ok(words)
     }
-
-    fn split_words<'t>(&self, part: &'t str, text: &str, words: &mut Vec<&'t str>) -> Result<(), ChatError> {
-        let mut done = 0;
-        for (start, end) in self.words.find_iter(part) {
-            // Every character belongs to some alternative: a gap means that the engine gave up.
-            if start != done {
-                break;
-            }
-            words.extend(part.get(start..end));
-            done = end;
-        }
-        if done == part.len() {
-            return Ok(());
-        }
-        Err(ChatError::Unsplittable { at: part.as_ptr().addr() - text.as_ptr().addr() + done })
-    }
-}
-
-/// The stretches of `text` between `ends`, and what follows the last.
-fn cut(text: &str, ends: impl Iterator<Item = usize>) -> impl Iterator<Item = &str> {
-    let mut start = 0;
-    ends.chain([text.len()]).filter_map(move |end| {
-        let part = text.get(start..end).filter(|part| !part.is_empty());
-        start = end;
-        part
-    })
-}
-
-/// Where runs reach their bound.
-fn bounded_run_ends(text: &str) -> impl Iterator<Item = usize> {
-    let mut space = false;
-    let mut run = 0;
-    text.char_indices().filter_map(move |(at, character)| {
-        if character.is_whitespace() == space {
-            run += 1;
-        } else {
-            space = !space;
-            run = 1;
-        }
-        (run > MAX_RUN).then(|| {
-            run = 1;
-            at
-        })
-    })
-}
-
-/// Before and behind each digit, of any script.
-fn digit_ends(text: &str) -> impl Iterator<Item = usize> {
-    let digits = text.char_indices().filter(|(_, character)| character.is_numeric());
-    digits.flat_map(|(at, digit)| [at, at + digit.len_utf8()])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokenizers::{OffsetReferential, OffsetType};
 
     #[track_caller]
-    fn check(name: &str, text: &str, expected: &[&str]) {
-        assert_eq!(PreTokenizer::named(name).unwrap().split(text).unwrap(), expected, "{name}: {text:?}");
-    }
-
-    #[test]
-    fn words_are_the_trainer_s() {
-        check("llama-bpe", "Hello  world!\n\nIT'S 12345 ", &["Hello", " ", " world", "!\n\n", "IT", "'S", " ", "123", "45", " "]);
-        check("llama-bpe", "don't.x(y)", &["don", "'t", ".x", "(y", ")"]);
-        check("llama-bpe", "a'\u{17f}b", &["a", "'\u{17f}", "b"]);
-        check("llama-bpe", "a \n \n b", &["a", " \n \n", " b"]);
-        check("gpt-2", "It's  12345 x\n\ny", &["It", "'s", " ", " 12345", " x", "\n", "\n", "y"]);
-        check("gpt-2", "IT'S", &["IT", "'", "S"]);
-        check("smollm", "a  12b 3", &["a", "  ", "1", "2", "b", " ", "3"]);
-        check("smollm", "x ½٣", &["x", " ", "½", "٣"]);
-        check("smollm", "", &[]);
-        check("llama-v3", "नमस्ते", &["नमस", "्त", "े"]);
-    }
-
-    #[test]
-    fn long_runs_are_bounded_and_nothing_is_lost() {
-        let letters = "a".repeat(100_000);
-        let spaces = " ".repeat(25_000);
-        let lines = "\n".repeat(60_001);
-        let dashes = "-".repeat(25_001);
-        let mixed = format!("{spaces}{spaces}x{lines}{dashes}");
-        for name in ["llama-bpe", "smollm", "gpt-2"] {
-            let pre_tokenizer = PreTokenizer::named(name).unwrap();
-            for text in [&letters, &spaces, &lines, &dashes, &mixed] {
-                let words = pre_tokenizer.split(text).unwrap();
-                assert_eq!(words.concat().len(), text.len(), "{name}");
-                assert!(words.iter().all(|word| word.chars().count() <= MAX_RUN + 1), "{name}");
-            }
+    fn check(name: &str, rows: &[(&str, &[&str])]) {
+        let pre_tokenizer = PreTokenizer::by_name(name).unwrap();
+        for (text, expected) in rows {
+            let words = pre_tokenizer.cut(text).unwrap();
+            let cut = words.get_splits(OffsetReferential::Original, OffsetType::Byte);
+            let cut: Vec<&str> = cut.iter().map(|(_, range, _)| &text[range.0..range.1]).collect();
+            assert_eq!(cut, *expected, "{name}: {text:?}");
         }
-        check("llama-bpe", &letters[..MAX_RUN + 1], &[&letters[..MAX_RUN], "a"]);
+    }
+
+    /// Rows where the three differ, as tiktoken and transformers cut them.
+    #[test]
+    fn each_cuts_in_its_own_way() {
+        check(
+            "llama-bpe",
+            &[
+                ("Hello world", &["Hello", " world"]),
+                ("12345 6", &["123", "45", " ", "6"]),
+                ("I'LL don't x'ſ", &["I", "'LL", " don", "'t", " x", "'ſ"]),
+                ("a  b\n\n  c", &["a", " ", " b", "\n\n", " ", " c"]),
+                ("x.\r\ny", &["x", ".\r\n", "y"]),
+                ("(a)", &["(a", ")"]),
+                ("日本 語", &["日本", " 語"]),
+                ("  ", &["  "]),
+            ],
+        );
+        check(
+            "smollm",
+            &[
+                ("Hello world", &["Hello", " world"]),
+                ("12345 6", &["1", "2", "3", "4", "5", " ", "6"]),
+                ("I'LL don't", &["I", "'", "LL", " don", "'t"]),
+                ("a  b\n\n  c", &["a", " ", " b", "\n\n ", " c"]),
+                ("½x", &["½", "x"]),
+            ],
+        );
+        check(
+            "gpt-2",
+            &[
+                ("12345 6", &["12345", " 6"]),
+                ("(a)", &["(", "a", ")"]),
+                ("x.\r\ny", &["x", ".", "\r", "\n", "y"]),
+            ],
+        );
+        let same = |name: &str| PreTokenizer::by_name(name).unwrap();
+        for (name, alias) in [("llama-bpe", "llama3"), ("llama-bpe", "llama-v3"), ("gpt-2", "gpt2")] {
+            assert_eq!(same(name).steps, same(alias).steps);
+            assert_eq!(same(name).ignore_merges, same(alias).ignore_merges);
+        }
     }
 
     #[test]
-    fn unknown_names_are_refused_with_the_list() {
-        let error = PreTokenizer::named("qwen2").unwrap_err();
-        let expected = format!("the model's pre-tokenizer \"qwen2\" isn't supported; supported are {SUPPORTED}");
-        assert_eq!(error.to_string(), expected);
+    fn unknown_names_are_refused_by_name() {
+        for name in ["default", "", "qwen2", "LLAMA-BPE"] {
+            let error = PreTokenizer::by_name(name).unwrap_err();
+            assert_eq!(error, ChatError::PreTokenizer { found: name.into(), supported: SUPPORTED.into() });
+        }
     }
 }

@@ -1,106 +1,94 @@
-//! Text out of a stream of ids: whole characters only.
+//! Ids in, whole characters out.
 //!
-//! A character may be spread over up to four tokens. Its bytes are held back until it is whole,
-//! or until it is clear that it never will be; then U+FFFD stands for them, as in `String::from_utf8_lossy`.
+//! A token may end in the middle of a character: an emoji can take four. Such bytes are held back until the rest comes.
 
-use std::sync::Arc;
+use crate::Tokenizer;
 
-use crate::token_table::{Kind, TokenTable};
-
-/// The text of an answer while it comes. Control tokens give no text.
-#[derive(Debug, Clone)]
-pub struct TextStream {
-    table: Arc<TokenTable>,
-    /// The beginning of a character: at most three bytes between two calls.
+/// The text of an answer as it is made.
+#[derive(Debug)]
+pub struct TextStream<'a> {
+    tokenizer: &'a Tokenizer,
+    /// The start of a character, at most three bytes.
     held: Vec<u8>,
 }
 
-impl TextStream {
-    pub(crate) fn new(table: Arc<TokenTable>) -> TextStream {
-        TextStream { table, held: Vec::new() }
+impl<'a> TextStream<'a> {
+    pub(crate) fn new(tokenizer: &'a Tokenizer) -> TextStream<'a> {
+        TextStream { tokenizer, held: Vec::new() }
     }
 
-    /// The characters that a token completes; maybe none.
+    /// The characters that `id` completes; none for a control token. Bytes that are no UTF-8 become U+FFFD.
     pub fn push(&mut self, id: u32) -> String {
-        if self.table.kind(id) == Some(Kind::Control) {
-            return String::new();
+        if !self.tokenizer.is_control(id) {
+            self.held.extend(self.tokenizer.bytes(id));
         }
-        self.held.extend(self.table.bytes(id));
-        let mut text = String::new();
-        let mut done = 0;
-        for chunk in self.held.utf8_chunks() {
-            text.push_str(chunk.valid());
-            done += chunk.valid().len();
-            let rest = self.held.get(done..).unwrap_or_default();
-            if !chunk.invalid().is_empty() && is_beginning(rest) {
-                break;
-            }
-            if !chunk.invalid().is_empty() {
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-            done += chunk.invalid().len();
-        }
-        self.held.drain(..done);
+        let whole = self.held.len() - unfinished(&self.held);
+        let text = String::from_utf8_lossy(&self.held[..whole]).into_owned();
+        self.held.drain(..whole);
         text
     }
 
-    /// What is left of a character that never became whole.
+    /// What is left when the answer ends: U+FFFD if it ends in the middle of a character.
     pub fn finish(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned()
+        let text = String::from_utf8_lossy(&self.held).into_owned();
+        self.held.clear();
+        text
     }
 }
 
-/// Whether more bytes could make `bytes` a character.
-fn is_beginning(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+/// How many bytes at the end may still become a character.
+fn unfinished(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
+    match std::str::from_utf8(last) {
+        Err(error) if error.error_len().is_none() => last.len(),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::byte_level;
+    use crate::tokenizer::tests::{tokenizer, vocabulary};
 
-    /// A stream over a vocabulary of the 256 bytes and one control token, 256.
+    /// Bytes are ids 0 to 255 in the test vocabulary, control tokens come behind.
     #[track_caller]
-    fn check(ids: &[u32], expected: &[&str], left: &str) {
-        let mut tokens: Vec<String> = (0..=255).map(|byte| byte_level::character(byte).to_string()).collect();
-        tokens.push("<|im_end|>".to_string());
-        let mut types = vec![1; 256];
-        types.push(3);
-        let mut stream = TextStream::new(Arc::new(TokenTable::new(&tokens, &types)));
-        let pieces: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
-        assert_eq!(pieces, expected, "{ids:?}");
-        assert_eq!(stream.finish(), left, "{ids:?}");
-        assert_eq!(stream.finish(), "", "finished twice");
+    fn check(ids: &[u32], expected: &[&str], rest: &str) {
+        let tokenizer = tokenizer("llama-bpe");
+        let mut stream = tokenizer.stream();
+        let got: Vec<String> = ids.iter().map(|id| stream.push(*id)).collect();
+        assert_eq!(
+            (got.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), stream.finish().as_str()),
+            (expected, rest),
+            "{ids:x?}"
+        );
+        assert_eq!(stream.finish(), "");
     }
 
     #[test]
     fn characters_come_whole() {
-        check(&[0xf0, 0x9f, 0x98, 0x80, 0x61], &["", "", "", "😀", "a"], "");
-        check(&[0xc3, 0xa4, 0xe2, 0x82, 0xac], &["", "ä", "", "", "€"], "");
-        check(&[], &[], "");
+        check(&[b'a'.into(), b'b'.into()], &["a", "b"], "");
+        check(&[0xf0, 0x9f, 0x99, 0x82, b'!'.into()], &["", "", "", "🙂", "!"], "");
+        check(&[0xc3, 0xa9, 0xe6, 0x97, 0xa5], &["", "é", "", "", "日"], "");
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced_as_soon_as_that_is_clear() {
-        check(&[0xff, 0x61], &["\u{fffd}", "a"], "");
-        check(&[0x80, 0x80], &["\u{fffd}", "\u{fffd}"], "");
-        check(&[0xf0, 0x9f, 0x61], &["", "", "\u{fffd}a"], "");
-        check(&[0xe2, 0xe2, 0x82, 0xac], &["", "\u{fffd}", "", "€"], "");
-        // An overlong slash and half a surrogate pair.
-        check(&[0xc0, 0xaf], &["\u{fffd}", "\u{fffd}"], "");
+    fn bytes_that_are_no_text_become_replacements() {
+        // Never right, wherever it stands: shown at once.
+        check(&[0xff, b'a'.into()], &["\u{fffd}", "a"], "");
+        check(&[0x82], &["\u{fffd}"], "");
+        // The start of a character that something else interrupts.
+        check(&[0xf0, 0x9f, b'a'.into()], &["", "", "\u{fffd}a"], "");
+        check(&[0xf0, 0xf0, 0x9f, 0x99, 0x82], &["", "\u{fffd}", "", "", "🙂"], "");
+        // The answer ends inside a character.
+        check(&[b'a'.into(), 0xf0, 0x9f], &["a", "", ""], "\u{fffd}");
+        // A surrogate is no character.
         check(&[0xed, 0xa0, 0x80], &["", "\u{fffd}\u{fffd}", "\u{fffd}"], "");
     }
 
     #[test]
-    fn what_never_became_whole_is_left_for_the_end() {
-        check(&[0x61, 0xf0, 0x9f, 0x98], &["a", "", "", ""], "\u{fffd}");
-        check(&[0xc3], &[""], "\u{fffd}");
-    }
-
-    #[test]
-    fn control_tokens_and_unknown_ids_give_nothing() {
-        check(&[0x61, 256, 0x62, 257, u32::MAX], &["a", "", "b", "", ""], "");
-        check(&[0xc3, 256, 0xa4], &["", "", "ä"], "");
+    fn control_tokens_and_ids_beyond_the_vocabulary_give_nothing() {
+        let vocabulary = vocabulary("llama-bpe");
+        let control = vocabulary.tokens.iter().position(|token| token == "<|im_end|>").unwrap() as u32;
+        check(&[b'a'.into(), control, u32::MAX, b'b'.into()], &["a", "", "", "b"], "");
+        check(&[0xc3, control, 0xa9], &["", "", "é"], "");
     }
 }

@@ -1,138 +1,140 @@
-//! A conversation as the model was trained to read it: text for people to look at, ids for the model.
+//! A conversation as the model was trained to read it.
 //!
-//! The model's own template is used; a model without one gets the format that its control tokens betray.
+//! The model's own template renders the messages; what it writes round them becomes control tokens,
+//! what they say stays ordinary text ([`crate::defuse`]).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use minijinja::Value;
+use minijinja::value::Value;
+use minijinja::{Environment, context};
 use protocol::{Message, Role};
 
-use crate::control::{ControlTokens, unused_marker};
-use crate::jinja::{Jinja, MAX_RENDERED_BYTES};
-use crate::tokenizer::{Words, encode_segments};
-use crate::{ChatError, Tokenizer};
+use crate::defuse::Defused;
+use crate::special::Look;
+use crate::tokenizer::check_length;
+use crate::{ChatError, Tokenizer, jinja};
 
-/// For models with `<|im_start|>`.
-const CHATML: &str = "\
-{% for message in messages %}
-{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}\
-{% endfor %}
-{{ '<|im_start|>assistant\\n' }}";
+/// For models without a template whose vocabulary has `<|im_start|>`.
+const CHAT_ML: &str = "{% for message in messages %}\
+     {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}\
+     {% endfor %}\
+     {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// For models with `<|start_header_id|>`, as Meta's reference code writes it.
-const LLAMA_3: &str = "\
-{{ bos_token }}
-{%- for message in messages %}
-{{- '<|start_header_id|>' + message.role + '<|end_header_id|>\\n\\n' + message.content.strip() + '<|eot_id|>' }}\
-{% endfor %}
-{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}";
+/// For models without a template whose vocabulary has `<|start_header_id|>`: the part of Llama 3's that all have.
+const LLAMA_3: &str = "{{ bos_token }}\
+     {% for message in messages %}\
+     {{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}\
+     {% endfor %}\
+     {% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}";
 
-/// A rendered conversation, which ends where the answer begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A model's chat template.
+#[derive(Debug, Clone)]
+pub struct Template {
+    environment: Environment<'static>,
+    source: String,
+    tokenizer: Tokenizer,
+    date_string: Option<String>,
+}
+
+/// A rendered conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prompt {
-    /// The text, control tokens by name. Those that somebody typed look the same.
+    /// As text, control tokens shown.
     pub text: String,
-    /// The ids, in which they are not the same.
+    /// As the model reads it.
     pub ids: Vec<u32>,
 }
 
-/// A model's chat template, with what it needs of the tokenizer.
-#[derive(Debug)]
-pub struct Template {
-    /// `None` if the model has no template and is of no kind we know; it can still continue plain text.
-    jinja: Option<Jinja>,
-    control: Arc<ControlTokens>,
-    words: Arc<Words>,
-    /// `bos_token` and `eos_token`, if the model has them.
-    special_tokens: BTreeMap<&'static str, String>,
-    source: String,
-}
-
 impl Template {
-    /// Compiles the file's template, or if it has none the one that fits the vocabulary, if any does.
-    ///
-    /// # Errors
-    /// If the template isn't Jinja that is understood.
+    /// Takes the model's template, or the usual one for its vocabulary if it brings none.
     pub fn new(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Template, ChatError> {
-        let (control, words) = tokenizer.shared();
-        let source = source.or_else(|| {
-            let has = |token: &str| control.id(token).is_some();
-            if has("<|im_start|>") {
-                Some(CHATML)
-            } else {
-                has("<|start_header_id|>").then_some(LLAMA_3)
-            }
-        });
-        let jinja = source.map(Jinja::compile).transpose()?;
-        let special_tokens = ["bos_token", "eos_token"].into_iter().zip(tokenizer.bos_and_eos());
+        let source = match source {
+            Some(source) => source,
+            None => usual(tokenizer)?,
+        };
         Ok(Template {
-            jinja,
-            control,
-            words,
-            special_tokens: special_tokens.filter_map(|(name, token)| Some((name, token?))).collect(),
-            source: source.unwrap_or_default().to_owned(),
+            environment: jinja::environment(source)?,
+            source: source.to_owned(),
+            tokenizer: tokenizer.clone(),
+            date_string: None,
         })
     }
 
-    /// Renders a conversation that ends with the user's message, up to where the answer begins.
-    /// Only the template makes control tokens; in contents they are ordinary text.
+    /// Lets the template tell the model today's date: local time in seconds since 1970.
     ///
-    /// # Errors
-    /// If there is nothing to answer, if the template refuses or fails, or if the model has none.
+    /// Llama 3.2's template asks for it; others ignore it. Without it they name a date of their own.
+    pub fn with_local_time(mut self, seconds: i64) -> Template {
+        jinja::set_time(&mut self.environment, seconds);
+        self
+    }
+
+    /// Sets `date_string`, which Llama 3.1's template takes in place of its own date, as in `26 Jul 2024`.
+    pub fn with_date_string(self, date_string: &str) -> Template {
+        Template { date_string: Some(date_string.to_owned()), ..self }
+    }
+
+    /// Renders a conversation up to where the model's answer begins.
+    ///
+    /// Fails if there is nothing to answer, if the template refuses the conversation, or if it does not work.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, ChatError> {
         check(messages)?;
-        let jinja = self.jinja.as_ref().ok_or(ChatError::NoTemplate)?;
-        let marker = unused_marker(|marker| {
-            messages.iter().any(|message| message.content.contains(marker))
-                || self.source.contains(marker)
-                || self.control.texts().any(|token| token.contains(marker))
-        });
-        let marker = marker.ok_or(ChatError::NoMarker)?;
-        let rendered = jinja.render(self.context(messages, marker))?;
-        let ids =
-            encode_segments(&self.control, &rendered, |text| self.words.encode(&text.replace(marker, "")))?;
-        Ok(Prompt { text: rendered.replace(marker, ""), ids })
+        let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+        contents.iter().try_for_each(|content| check_length(content))?;
+        let defused = Defused::new(&contents, &self.source, self.tokenizer.special())?;
+        let text = self.render_defused(messages, &defused)?;
+        check_length(&text)?;
+        self.encode(&text, &defused)
     }
 
-    /// The template's variables, as Hugging Face passes them: no tools and no documents are `None`.
-    fn context(&self, messages: &[Message], marker: char) -> Value {
-        let defused = |message: &Message| {
-            let content = self.control.defuse(&message.content, marker);
-            [("role", name(message.role).to_string()), ("content", content)].into_iter().collect::<Value>()
+    fn render_defused(&self, messages: &[Message], defused: &Defused) -> Result<String, ChatError> {
+        let messages: Vec<Value> = messages
+            .iter()
+            .zip(&defused.contents)
+            .map(|(message, content)| context! { role => role(message.role), content })
+            .collect();
+        // As `apply_chat_template` does: what is not given is none, and what nobody asked for is not there.
+        let date =
+            self.date_string.as_ref().map_or_else(|| context! {}, |date_string| context! { date_string });
+        let context = context! {
+            messages,
+            tools => (),
+            documents => (),
+            add_generation_prompt => true,
+            bos_token => self.tokenizer.bos_token(),
+            eos_token => self.tokenizer.eos_token(),
+            ..date
         };
-        let messages: Vec<Value> = messages.iter().map(defused).collect();
-        let special_tokens = self.special_tokens.iter().map(|(name, token)| (*name, Value::from(token.as_str())));
-        let own = [
-            ("messages", Value::from(messages)),
-            ("tools", Value::from(())),
-            ("documents", Value::from(())),
-            ("add_generation_prompt", Value::from(true)),
-        ];
-        own.into_iter().chain(special_tokens).collect()
+        let template = self.environment.get_template(jinja::NAME).map_err(jinja::failure)?;
+        template.render(context).map_err(jinja::failure)
+    }
+
+    /// Control tokens by id, the stretches between them as ordinary text.
+    fn encode(&self, rendered: &str, defused: &Defused) -> Result<Prompt, ChatError> {
+        let mut prompt = Prompt { text: String::with_capacity(rendered.len()), ids: Vec::new() };
+        let mut at = 0;
+        loop {
+            let control = self.tokenizer.special().find(rendered, at, Look::Control);
+            let end = control.as_ref().map_or(rendered.len(), |(range, _)| range.start);
+            let ordinary = defused.restore(&rendered[at..end]);
+            prompt.ids.extend(self.tokenizer.encode(&ordinary)?);
+            prompt.text.push_str(&ordinary);
+            let Some((range, id)) = control else { return Ok(prompt) };
+            at = range.end;
+            prompt.text.push_str(&rendered[range]);
+            prompt.ids.push(id);
+        }
     }
 }
 
-/// Fails unless there is something to answer.
+/// Only a user's message that says something can be answered.
 fn check(messages: &[Message]) -> Result<(), ChatError> {
     let last = messages.last().ok_or(ChatError::EmptyConversation)?;
-    if last.role != Role::User {
-        return Err(ChatError::NotFromUser { role: name(last.role) });
+    match last.role {
+        Role::User if last.content.trim().is_empty() => Err(ChatError::EmptyPrompt),
+        Role::User => Ok(()),
+        other => Err(ChatError::NotTheUsersTurn { found: role(other) }),
     }
-    if last.content.trim().is_empty() {
-        return Err(ChatError::EmptyMessage);
-    }
-    let bytes = messages.iter().fold(0_usize, |sum, message| sum.saturating_add(message.content.len()));
-    // Markers and structure come on top.
-    let limit = MAX_RENDERED_BYTES / 4;
-    if bytes > limit {
-        return Err(ChatError::ConversationTooLong { bytes, limit });
-    }
-    Ok(())
 }
 
-/// As templates know it.
-fn name(role: Role) -> &'static str {
+fn role(role: Role) -> &'static str {
     match role {
         Role::System => "system",
         Role::User => "user",
@@ -140,6 +142,16 @@ fn name(role: Role) -> &'static str {
     }
 }
 
+fn usual(tokenizer: &Tokenizer) -> Result<&'static str, ChatError> {
+    let has = |token: &str| tokenizer.special().control().any(|control| control == token);
+    if has("<|im_start|>") && has("<|im_end|>") {
+        Ok(CHAT_ML)
+    } else if has("<|start_header_id|>") && has("<|end_header_id|>") && has("<|eot_id|>") {
+        Ok(LLAMA_3)
+    } else {
+        Err(ChatError::NoTemplate)
+    }
+}
+
 #[cfg(test)]
-#[path = "template_tests.rs"]
 mod tests;

@@ -1,185 +1,213 @@
-//! `tojson` as Hugging Face defines it for chat templates: Python's `json.dumps(..., ensure_ascii=False)`.
+//! `tojson` as Hugging Face has it: Python's `json.dumps` with `ensure_ascii=False`.
 //!
-//! Jinja's own escapes `<`, `>`, `&` and `'` for HTML, which would put other text before the model.
-//! Python writes `", "` and `": "` between things, or with `indent` one thing a line.
+//! Jinja's own escapes `<`, `>`, `&` and `'` for web pages, which would change the prompt.
 
-use minijinja::value::{Kwargs, Value};
-use minijinja::{Error, ErrorKind};
-use serde_json::Value as Json;
+use std::io::{self, Write};
 
-/// Deepest nesting that is written, so that no template can exhaust the stack.
-const MAX_DEPTH: usize = 64;
+use minijinja::value::Kwargs;
+use minijinja::{Error, ErrorKind, Value};
+use serde_json::ser::{Formatter, Serializer};
 
-/// How to write: `json.dumps`' arguments.
-struct Style {
-    ascii: bool,
-    indent: Option<String>,
-    item_separator: String,
-    key_separator: String,
-    sort_keys: bool,
-}
-
-/// The filter.
-pub(crate) fn tojson(value: &Value, arguments: Kwargs) -> Result<Value, Error> {
-    let style = Style::from_arguments(&arguments)?;
-    arguments.assert_all_used()?;
-    let unwritable = |error: serde_json::Error| {
-        Error::new(ErrorKind::BadSerialization, "value can't be written as JSON").with_source(error)
+/// The filter. Takes `indent`, `ensure_ascii`, `sort_keys` and `separators` by name.
+pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
+    let sort_keys: Option<bool> = options.get("sort_keys")?;
+    options.assert_all_used()?;
+    let (between, after_key) = match separators.as_deref() {
+        None => (if indent.is_some() { "," } else { ", " }, ": "),
+        Some([between, after_key]) => (between.as_str(), after_key.as_str()),
+        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson takes two separators")),
     };
-    let json = serde_json::to_value(value).map_err(unwritable)?;
-    let mut out = String::new();
-    style.write(&json, 0, &mut out)?;
-    // Without this mark a template's `escape` would still change it.
-    Ok(Value::from_safe_string(out))
+    let style = Python {
+        between,
+        after_key,
+        indent,
+        ensure_ascii: ensure_ascii.unwrap_or(false),
+        depth: 0,
+        is_empty: true,
+    };
+    let fails = |error| Error::new(ErrorKind::BadSerialization, "tojson failed").with_source(error);
+    let mut json = Vec::new();
+    let mut serializer = Serializer::with_formatter(&mut json, style);
+    if sort_keys.unwrap_or(false) {
+        let mut value = serde_json::to_value(value).map_err(fails)?;
+        value.sort_all_objects();
+        serde::Serialize::serialize(&value, &mut serializer).map_err(fails)?;
+    } else {
+        serde::Serialize::serialize(value, &mut serializer).map_err(fails)?;
+    }
+    String::from_utf8(json).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
-impl Style {
-    fn from_arguments(arguments: &Kwargs) -> Result<Style, Error> {
-        let indent: Option<usize> = arguments.get::<Option<usize>>("indent")?;
-        let separators: Option<(String, String)> = match arguments.get::<Option<Vec<String>>>("separators")? {
-            None => None,
-            Some(given) => match <[String; 2]>::try_from(given) {
-                Ok([item, key]) => Some((item, key)),
-                Err(_) => return Err(Error::new(ErrorKind::InvalidOperation, "separators must be two strings")),
-            },
-        };
-        let between_items = if indent.is_some() { "," } else { ", " };
-        let (item_separator, key_separator) =
-            separators.unwrap_or_else(|| (between_items.to_string(), ": ".to_string()));
-        Ok(Style {
-            ascii: arguments.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
-            indent: indent.map(|spaces| " ".repeat(spaces.min(16))),
-            item_separator,
-            key_separator,
-            sort_keys: arguments.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
-        })
+/// Python's layout.
+struct Python<'a> {
+    between: &'a str,
+    after_key: &'a str,
+    indent: Option<usize>,
+    ensure_ascii: bool,
+    depth: usize,
+    /// Whether the list or object that has just begun has nothing in it yet: an empty one stays on its line.
+    is_empty: bool,
+}
+
+impl Python<'_> {
+    fn begin<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.is_empty = true;
+        writer.write_all(bracket)
     }
 
-    fn write(&self, json: &Json, depth: usize, out: &mut String) -> Result<(), Error> {
-        if depth > MAX_DEPTH {
-            return Err(Error::new(ErrorKind::BadSerialization, "value is nested too deeply for JSON"));
+    fn end<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth -= 1;
+        if !self.is_empty {
+            self.new_line(writer)?;
         }
-        match json {
-            Json::String(text) => self.write_string(text, out),
-            Json::Array(items) => {
-                self.write_all(('[', ']'), items.iter().map(|item| (None, item)), depth, out)?;
-            }
-            Json::Object(members) => {
-                let mut members: Vec<_> = members.iter().map(|(key, value)| (Some(key.as_str()), value)).collect();
-                if self.sort_keys {
-                    members.sort_by_key(|(key, _)| *key);
-                }
-                self.write_all(('{', '}'), members.into_iter(), depth, out)?;
-            }
-            _ => out.push_str(&json.to_string()),
-        }
-        Ok(())
+        self.is_empty = false;
+        writer.write_all(bracket)
     }
 
-    fn write_all<'a>(
-        &self,
-        (open, close): (char, char),
-        members: impl Iterator<Item = (Option<&'a str>, &'a Json)>,
-        depth: usize,
-        out: &mut String,
-    ) -> Result<(), Error> {
-        out.push(open);
-        let mut is_empty = true;
-        for (key, value) in members {
-            if !std::mem::take(&mut is_empty) {
-                out.push_str(&self.item_separator);
-            }
-            self.break_line(depth + 1, out);
-            if let Some(key) = key {
-                self.write_string(key, out);
-                out.push_str(&self.key_separator);
-            }
-            self.write(value, depth + 1, out)?;
+    fn item<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
+        self.is_empty = false;
+        if !is_first {
+            writer.write_all(self.between.as_bytes())?;
         }
-        if !is_empty {
-            self.break_line(depth, out);
-        }
-        out.push(close);
-        Ok(())
+        self.new_line(writer)
     }
 
-    fn break_line(&self, depth: usize, out: &mut String) {
-        if let Some(indent) = &self.indent {
-            out.push('\n');
-            out.push_str(&indent.repeat(depth));
+    fn new_line<W: ?Sized + Write>(&self, writer: &mut W) -> io::Result<()> {
+        match self.indent {
+            Some(indent) => write!(writer, "\n{:1$}", "", indent * self.depth),
+            None => Ok(()),
         }
     }
+}
 
-    fn write_string(&self, text: &str, out: &mut String) {
-        out.push('"');
-        for character in text.chars() {
+impl Formatter for Python<'_> {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.begin(writer, b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.item(writer, first)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.begin(writer, b"{")
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.end(writer, b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.item(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(self.after_key.as_bytes())
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        if !self.ensure_ascii {
+            return writer.write_all(fragment.as_bytes());
+        }
+        for character in fragment.chars() {
+            let mut units = [0; 2];
             match character {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\u{8}' => out.push_str("\\b"),
-                '\u{c}' => out.push_str("\\f"),
-                '\0'..='\u{1f}' => push_escape(character, out),
-                '\u{7f}'.. if self.ascii && character != '\u{7f}' => push_escape(character, out),
-                _ => out.push(character),
+                '\0'..='\u{7f}' => write!(writer, "{character}")?,
+                _ => character
+                    .encode_utf16(&mut units)
+                    .iter()
+                    .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))?,
             }
         }
-        out.push('"');
+        Ok(())
+    }
+
+    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(python_float(value).as_bytes())
     }
 }
 
-/// The character's UTF-16, four hexadecimal digits a unit.
-fn push_escape(character: char, out: &mut String) {
-    for unit in character.encode_utf16(&mut [0; 2]) {
-        out.push_str(&format!("\\u{unit:04x}"));
+/// `repr` of a finite float: the shortest digits that read back, as a power of ten below 1e-4 and from 1e16.
+fn python_float(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 || (1e-4..1e16).contains(&magnitude) {
+        return format!("{value:?}");
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, power)) => match power.strip_prefix('-') {
+            Some(power) => format!("{digits}e-{power:0>2}"),
+            None => format!("{digits}e+{power:0>2}"),
+        },
+        None => text,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use minijinja::Environment;
-
     use super::*;
+    use minijinja::value::Serde;
 
+    /// Expected as `json.dumps(json.loads(json_text), ensure_ascii=False, …)` gives it.
     #[track_caller]
-    fn check(expression: &str, expected: &str) {
-        let mut environment = Environment::new();
+    fn check(json: &str, options: &str, expected: &str) {
+        let mut environment = minijinja::Environment::new();
         environment.add_filter("tojson", tojson);
-        let source = format!("{{{{ {expression} }}}}");
-        assert_eq!(environment.render_str(&source, ()).unwrap(), expected, "{expression}");
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        let context = minijinja::context! { value => Value::from(Serde(value)) };
+        let got = environment.render_str(&format!("{{{{ value | tojson{options} }}}}"), context);
+        assert_eq!(got.unwrap(), expected, "{json} {options}");
     }
 
     #[test]
-    fn json_is_python_s() {
-        check(r#"{"b": [1, 2.5, true], "a": none} | tojson"#, r#"{"b": [1, 2.5, true], "a": null}"#);
-        check(r#""<a href='x'>&é€😀</a>" | tojson"#, r#""<a href='x'>&é€😀</a>""#);
-        check(r#""\"\\\n\r\t" | tojson"#, r#""\"\\\n\r\t""#);
-        check("[] | tojson", "[]");
-        check("{} | tojson(indent=2)", "{}");
-        check(r#"{"a": [1, {"b": 2}]} | tojson(indent=4)"#, "{\n    \"a\": [\n        1,\n        {\n            \"b\": 2\n        }\n    ]\n}");
-        check("[1, 2] | tojson(indent=0)", "[\n1,\n2\n]");
-        check(r#"{"b": 1, "a": 2} | tojson(sort_keys=true)"#, r#"{"a": 2, "b": 1}"#);
-        check(r#"{"b": [1, 2]} | tojson(separators=[",", ":"])"#, r#"{"b":[1,2]}"#);
-        check(r#""é😀" | tojson(ensure_ascii=true)"#, r#""\u00e9\ud83d\ude00""#);
+    fn prints_what_python_prints() {
+        check(r#"{"b":[1,2.0,"<é'&>"],"a":null}"#, "", r#"{"b": [1, 2.0, "<é'&>"], "a": null}"#);
+        check(r#"[true,false,[],{},""]"#, "", r#"[true, false, [], {}, ""]"#);
+        check(
+            r#""\"\\\/\b\f\n\r\t\u0001\u007f\u2028""#,
+            "",
+            "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\u{7f}\u{2028}\"",
+        );
+        check(
+            r#"{"b":[1,{"c":2}],"a":{},"d":[]}"#,
+            "(indent=4)",
+            "{\n    \"b\": [\n        1,\n        {\n            \"c\": 2\n        }\n    ],\n    \"a\": {},\n    \"d\": []\n}",
+        );
+        check("[1,2]", "(indent=0)", "[\n1,\n2\n]");
+        check("[1]", "(indent=none)", "[1]");
     }
 
     #[test]
-    fn control_characters_are_escaped() {
-        let mut out = String::new();
-        let style = Style::from_arguments(&Kwargs::from_iter(Vec::<(String, Value)>::new())).unwrap();
-        style.write_string("\u{1}\u{8}\u{c}\u{1f}\u{7f}\u{2028}", &mut out);
-        assert_eq!(out, "\"\\u0001\\b\\f\\u001f\u{7f}\u{2028}\"");
+    fn takes_pythons_options() {
+        check(r#"{"b":1,"a":{"d":1,"c":2}}"#, "(sort_keys=true)", r#"{"a": {"c": 2, "d": 1}, "b": 1}"#);
+        check(r#"{"b":[1,2]}"#, "(separators=(',', ':'))", r#"{"b":[1,2]}"#);
+        check(r#""é🙂""#, "(ensure_ascii=true)", r#""\u00e9\ud83d\ude42""#);
     }
 
     #[test]
-    fn wrong_arguments_are_refused() {
-        let mut environment = Environment::new();
-        environment.add_filter("tojson", tojson);
-        for arguments in ["separators=[',']", "separators=3", "indent='x'", "nonsense=1"] {
-            let source = format!("{{{{ [1] | tojson({arguments}) }}}}");
-            assert!(environment.render_str(&source, ()).is_err(), "{arguments}");
+    fn floats_are_pythons() {
+        for (value, expected) in [
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (22.5, "22.5"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e-4, "0.0001"),
+            (1e-5, "1e-05"),
+            (-1.5e-7, "-1.5e-07"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (1.25e123, "1.25e+123"),
+        ] {
+            assert_eq!(python_float(value), expected);
         }
     }
 }

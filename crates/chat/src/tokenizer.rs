@@ -1,256 +1,217 @@
-//! Text to ids and back, with the byte-level BPE vocabulary that a GGUF file carries.
+//! Byte-level BPE: text to ids and back.
 //!
-//! Words are merged by the `tokenizers` library; control tokens are found here, and only where that is asked for.
-//! A byte for which the vocabulary has no token is dropped, as in Hugging Face's tokenizer: some vocabularies
-//! lack a few control characters.
+//! Text is cut at special tokens, the rest into words, each word into bytes, and pairs of bytes merge into tokens,
+//! the best pair first. Control tokens are outside the merging model altogether: no text can merge into one, and
+//! only [`Tokenizer::encode_with_special`] and templates look for them.
 
 use std::sync::Arc;
 
-use tokenizers::Model;
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
+use tokenizers::models::bpe::BPE;
+use tokenizers::{Model as _, OffsetType};
 
-use crate::control::{ControlTokens, Segment};
-use crate::error::quote;
 use crate::pre_tokenizer::PreTokenizer;
-use crate::token_table::{Kind, TokenTable, ends_a_turn};
-use crate::{ChatError, TextStream, byte_level};
+use crate::special::{Look, SpecialTokens};
+use crate::vocabulary::TokenKind;
+use crate::{ChatError, TextStream, Vocabulary, byte_level};
 
-/// A vocabulary as the model file has it. Tokens are in GPT-2's alphabet, where `Ġ` is a space.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Vocabulary {
-    /// Which pre-tokenizer splits text before merging, by llama.cpp's name, as in `llama-bpe`.
-    pub pre: String,
-    /// The tokens, by id.
-    pub tokens: Vec<String>,
-    /// What each is, by id: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte.
-    pub token_types: Vec<u32>,
-    /// Pairs that merge, best first, as `left right`.
-    pub merges: Vec<String>,
-    /// Begin of text.
-    pub bos_token_id: Option<u32>,
-    /// Where generation ends.
-    pub eos_token_id: Option<u32>,
-    /// End of turn.
-    pub eot_token_id: Option<u32>,
-    /// End of message: more follows after a tool has answered.
-    pub eom_token_id: Option<u32>,
-    /// Whether plain text, as against a rendered chat, begins with `bos`.
-    pub add_bos_token: bool,
-}
+/// The longest text that is encoded: several times what fits a context of 131,072 tokens.
+/// The crate below needs some forty times a text's memory.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Encodes and decodes. What people type is never read as a control token unless the caller asks for that.
+/// Characters of white space, or of anything else, without a break, before one is made. Meta's reference does so too:
+/// the time to cut such a run grows with its square, and a limit inside the regex engine would end the cutting.
+const MAX_RUN: usize = 25_000;
+
+/// Control tokens that end an answer in one model or another. A file names only one or two of its own.
+const STOPS: [&str; 10] = [
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<|end|>",
+    "<|return|>",
+    "<|end_of_turn|>",
+    "<end_of_turn>",
+    "</s>",
+];
+
+/// A model's tokenizer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tokenizer(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Tokenizer {
-    table: Arc<TokenTable>,
-    control: Arc<ControlTokens>,
-    words: Arc<Words>,
+struct Inner {
+    bpe: BPE,
+    pre_tokenizer: PreTokenizer,
+    special: SpecialTokens,
+    /// The bytes of all tokens, one behind the other.
+    bytes: Vec<u8>,
+    /// Where each token's bytes end, by id.
+    ends: Vec<u32>,
+    is_control: Vec<bool>,
     stop_ids: Vec<u32>,
     bos_token_id: Option<u32>,
     eos_token_id: Option<u32>,
     add_bos_token: bool,
 }
 
-/// All that ordinary text needs.
-#[derive(Debug)]
-pub(crate) struct Words {
-    user_defined: ControlTokens,
-    pre_tokenizer: PreTokenizer,
-    bpe: BPE,
-}
-
 impl Tokenizer {
-    /// Takes a vocabulary over.
+    /// Takes a vocabulary. Fails if it contradicts itself or if its pre-tokenizer is not known.
     ///
-    /// # Errors
-    /// If the pre-tokenizer isn't known, a token is there twice, a merge names tokens that aren't,
-    /// or an id lies outside the vocabulary. The error names it.
+    /// A byte that has no token is left out when text is encoded, as in Hugging Face's implementation.
     pub fn from_vocabulary(vocabulary: Vocabulary) -> Result<Tokenizer, ChatError> {
-        let pre_tokenizer = PreTokenizer::named(&vocabulary.pre)?;
-        check_ids(&vocabulary)?;
-        let table = TokenTable::new(&vocabulary.tokens, &vocabulary.token_types);
-        let of_kind = |kind| {
-            let tokens = vocabulary.tokens.iter().map(String::as_str).zip(0..);
-            ControlTokens::new(tokens.filter(move |(_, id)| table.kind(*id) == Some(kind)))
-        };
-        let (control, user_defined) = (of_kind(Kind::Control), of_kind(Kind::UserDefined));
-        let stop_ids = stop_ids(&vocabulary, &control);
-        let ordinary = ordinary_tokens(vocabulary.tokens, &table)?;
-        let merges = pairs(vocabulary.merges, &ordinary)?;
-        let bpe = BPE::builder()
-            .vocab_and_merges(ordinary, merges)
-            .ignore_merges(pre_tokenizer.whole_words_first)
-            // The library's cache is a thread's, and would outlive the tokenizer, with what people typed in it.
-            .cache_capacity(0)
-            .build()
-            .map_err(|error| ChatError::Bpe { reason: error.to_string() })?;
-        Ok(Tokenizer {
-            table: Arc::new(table),
-            control: Arc::new(control),
-            words: Arc::new(Words { user_defined, pre_tokenizer, bpe }),
-            stop_ids,
+        vocabulary.check()?;
+        let pre_tokenizer = PreTokenizer::by_name(&vocabulary.pre)?;
+        let bpe = vocabulary.bpe(pre_tokenizer.ignore_merges)?;
+        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(vocabulary.tokens.len()));
+        for (id, token) in vocabulary.tokens.iter().enumerate() {
+            match vocabulary.kind(id) {
+                TokenKind::Normal => match byte_level::bytes(token) {
+                    Some(decoded) => bytes.extend(decoded),
+                    None => bytes.extend(token.as_bytes()),
+                },
+                TokenKind::Control | TokenKind::UserDefined => bytes.extend(token.as_bytes()),
+            }
+            ends.push(bytes.len() as u32);
+        }
+        let is_control = (0..ends.len()).map(|id| vocabulary.kind(id) == TokenKind::Control).collect();
+        Ok(Tokenizer(Arc::new(Inner {
+            bpe,
+            pre_tokenizer,
+            special: SpecialTokens::new(&vocabulary),
+            bytes,
+            ends,
+            is_control,
+            stop_ids: stop_ids(&vocabulary),
             bos_token_id: vocabulary.bos_token_id,
             eos_token_id: vocabulary.eos_token_id,
             add_bos_token: vocabulary.add_bos_token,
-        })
+        })))
     }
 
-    /// Ids of ordinary text: a control token in it, such as `<|im_end|>`, is text too.
-    ///
-    /// # Errors
-    /// If the text can't be split into words.
+    /// The ids of ordinary text: a control token that is spelled out in it stays text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        self.words.encode(text)
+        self.encode_looking_for(Look::UserDefined, text)
     }
 
-    /// Ids of text whose control tokens are meant as such. No `bos` is put before it.
-    ///
-    /// # Errors
-    /// If the text can't be split into words.
+    /// The ids of text whose control tokens are meant. No `bos` is put before it.
     pub fn encode_with_special(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        encode_segments(&self.control, text, |text| self.words.encode(text))
+        self.encode_looking_for(Look::Both, text)
     }
 
-    /// The text of ids, control tokens by name. Bytes that are no text become U+FFFD; unknown ids give nothing.
+    /// The text of ids, control tokens shown. Bytes that are no UTF-8 become U+FFFD; unknown ids are left out.
     pub fn decode(&self, ids: &[u32]) -> String {
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| self.table.bytes(*id)).copied().collect();
+        let bytes: Vec<u8> = ids.iter().flat_map(|id| self.bytes(*id)).copied().collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Whether an id is structure rather than text.
+    /// Turns the ids of an answer into text as they come.
+    pub fn stream(&self) -> TextStream<'_> {
+        TextStream::new(self)
+    }
+
+    /// Whether an id is a control token, which is never shown.
     pub fn is_control(&self, id: u32) -> bool {
-        self.table.kind(id) == Some(Kind::Control)
+        self.0.is_control.get(id as usize).copied().unwrap_or(false)
     }
 
-    /// Ids that end an answer, ascending: those that the file names, and those whose names say so.
+    /// The ids that end an answer.
     pub fn stop_ids(&self) -> &[u32] {
-        &self.stop_ids
+        &self.0.stop_ids
     }
 
-    /// How many tokens; at least one.
+    /// The number of tokens; ids are below it.
     pub fn vocab_size(&self) -> usize {
-        self.table.len()
+        self.0.ends.len()
     }
 
-    /// Begin of text.
-    pub fn bos_token_id(&self) -> Option<u32> {
-        self.bos_token_id
+    /// The id to put before plain text, if the model wants one. A rendered chat has it already.
+    pub fn bos_before_text(&self) -> Option<u32> {
+        self.0.bos_token_id.filter(|_| self.0.add_bos_token)
     }
 
-    /// Whether plain text, as against a rendered chat, begins with `bos`.
-    pub fn add_bos_token(&self) -> bool {
-        self.add_bos_token
+    /// What templates know as `bos_token`; empty if there is none.
+    pub(crate) fn bos_token(&self) -> String {
+        self.0.bos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
     }
 
-    /// A decoder for ids that come one by one.
-    pub fn stream(&self) -> TextStream {
-        TextStream::new(Arc::clone(&self.table))
+    /// What templates know as `eos_token`; empty if there is none.
+    pub(crate) fn eos_token(&self) -> String {
+        self.0.eos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
     }
 
-    /// The text of `bos` and of `eos`, as templates see them.
-    pub(crate) fn bos_and_eos(&self) -> [Option<String>; 2] {
-        [self.bos_token_id, self.eos_token_id].map(|id| id.map(|id| self.decode(&[id])))
+    pub(crate) fn special(&self) -> &SpecialTokens {
+        &self.0.special
     }
 
-    /// What a template shares with the tokenizer.
-    pub(crate) fn shared(&self) -> (Arc<ControlTokens>, Arc<Words>) {
-        (Arc::clone(&self.control), Arc::clone(&self.words))
-    }
-}
-
-impl Words {
-    /// Ids of text without control tokens. User-defined tokens are found first, as in training.
-    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        encode_segments(&self.user_defined, text, |text| self.merge(text))
-    }
-
-    fn merge(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        let mut ids = Vec::new();
-        let mut letters = String::new();
-        for word in self.pre_tokenizer.split(text)? {
-            byte_level::encode_into(word, &mut letters);
-            let tokens = self.bpe.tokenize(&letters);
-            let tokens = tokens.map_err(|error| ChatError::Bpe { reason: error.to_string() })?;
-            ids.extend(tokens.iter().map(|token| token.id));
+    pub(crate) fn bytes(&self, id: u32) -> &[u8] {
+        let ends = &self.0.ends;
+        let start = (id as usize).checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        match ends.get(id as usize) {
+            Some(end) => &self.0.bytes[start as usize..*end as usize],
+            None => &[],
         }
+    }
+
+    fn encode_looking_for(&self, look: Look, text: &str) -> Result<Vec<u32>, ChatError> {
+        check_length(text)?;
+        let (mut ids, mut at) = (Vec::new(), 0);
+        while let Some((range, id)) = self.0.special.find(text, at, look) {
+            self.encode_words(&text[at..range.start], &mut ids)?;
+            ids.push(id);
+            at = range.end;
+        }
+        self.encode_words(&text[at..], &mut ids)?;
         Ok(ids)
     }
+
+    fn encode_words(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ChatError> {
+        for text in bounded_runs(text) {
+            let mut words = self.0.pre_tokenizer.cut(text)?;
+            let merge = |word: &tokenizers::NormalizedString| self.0.bpe.tokenize(word.get());
+            words.tokenize(merge).map_err(ChatError::tokenizer)?;
+            let encoding = words.into_encoding(None, 0, OffsetType::None).map_err(ChatError::tokenizer)?;
+            ids.extend(encoding.get_ids());
+        }
+        Ok(())
+    }
 }
 
-/// Ids of `text`: of its tokens as they are, of what is between them as `encode` has them.
-pub(crate) fn encode_segments(
-    tokens: &ControlTokens,
-    text: &str,
-    encode: impl Fn(&str) -> Result<Vec<u32>, ChatError>,
-) -> Result<Vec<u32>, ChatError> {
-    let mut ids = Vec::new();
-    for segment in tokens.split(text) {
-        match segment {
-            Segment::Token(id) => ids.push(id),
-            Segment::Text(text) => ids.extend(encode(text)?),
+/// Fails if `text` is longer than what is encoded.
+pub(crate) fn check_length(text: &str) -> Result<(), ChatError> {
+    match text.len() {
+        bytes if bytes > MAX_BYTES => Err(ChatError::TooLong { bytes, limit: MAX_BYTES }),
+        _ => Ok(()),
+    }
+}
+
+/// The text in parts without longer runs than [`MAX_RUN`]: in all but absurd cases one part.
+fn bounded_runs(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut run, mut was_space) = (Vec::new(), 0, 0, false);
+    for (at, character) in text.char_indices() {
+        let is_space = character.is_whitespace();
+        run = if is_space == was_space { run + 1 } else { 1 };
+        was_space = is_space;
+        if run > MAX_RUN {
+            parts.push(&text[start..at]);
+            (start, run) = (at, 1);
         }
     }
-    Ok(ids)
+    parts.push(&text[start..]);
+    parts
 }
 
-fn check_ids(vocabulary: &Vocabulary) -> Result<(), ChatError> {
-    let (tokens, token_types) = (vocabulary.tokens.len(), vocabulary.token_types.len());
-    if tokens == 0 {
-        return Err(ChatError::EmptyVocabulary);
-    }
-    if token_types != tokens {
-        return Err(ChatError::TokenTypes { tokens, token_types });
-    }
-    let named = [
-        ("bos", vocabulary.bos_token_id),
-        ("eos", vocabulary.eos_token_id),
-        ("eot", vocabulary.eot_token_id),
-        ("eom", vocabulary.eom_token_id),
-    ];
-    match named.into_iter().find_map(|(name, id)| Some((name, id.filter(|id| *id as usize >= tokens)?))) {
-        Some((name, id)) => Err(ChatError::TokenId { name, id, tokens }),
-        None => Ok(()),
-    }
-}
-
-fn stop_ids(vocabulary: &Vocabulary, control: &ControlTokens) -> Vec<u32> {
+fn stop_ids(vocabulary: &Vocabulary) -> Vec<u32> {
     let named = [vocabulary.eos_token_id, vocabulary.eot_token_id, vocabulary.eom_token_id];
-    let known = control.texts().filter(|token| ends_a_turn(token)).filter_map(|token| control.id(token));
-    let mut ids: Vec<u32> = named.into_iter().flatten().chain(known).collect();
+    let known = (0..).zip(&vocabulary.tokens).filter(|(id, token)| {
+        vocabulary.kind(*id as usize) == TokenKind::Control && STOPS.contains(&token.as_str())
+    });
+    let mut ids: Vec<u32> = named.into_iter().flatten().chain(known.map(|(id, _)| id)).collect();
     ids.sort_unstable();
     ids.dedup();
     ids
 }
 
-/// The tokens that text may become; no word is ever a control token, even if it reads like one.
-fn ordinary_tokens(tokens: Vec<String>, table: &TokenTable) -> Result<Vocab, ChatError> {
-    let mut all = Vocab::default();
-    for (token, id) in tokens.into_iter().zip(0..) {
-        if let Some(first) = all.get(&token) {
-            return Err(ChatError::DuplicateToken { token: quote(&token), first: *first, second: id });
-        }
-        all.insert(token, id);
-    }
-    all.retain(|_, id| matches!(table.kind(*id), Some(Kind::Normal | Kind::UserDefined)));
-    Ok(all)
-}
-
-/// The merges as pairs. The library wants both halves and the whole to be tokens, and the last it doesn't check.
-fn pairs(merges: Vec<String>, ordinary: &Vocab) -> Result<Merges, ChatError> {
-    let mut pairs = Merges::with_capacity(merges.len());
-    for (rank, merge) in merges.into_iter().enumerate() {
-        // The first character may itself be a space, as llama.cpp reads it.
-        let space = merge.char_indices().skip(1).find(|(_, character)| *character == ' ').map(|(at, _)| at);
-        let halves = space.and_then(|at| Some((merge.get(..at)?, merge.get(at + 1..)?)));
-        let (left, right) = halves.unwrap_or((merge.as_str(), ""));
-        let whole = [left, right].concat();
-        if let Some(missing) = [left, right, &whole].into_iter().find(|token| !ordinary.contains_key(*token)) {
-            return Err(ChatError::Merge { rank, merge: quote(&merge), missing: quote(missing) });
-        }
-        pairs.push((left.to_owned(), right.to_owned()));
-    }
-    Ok(pairs)
-}
-
 #[cfg(test)]
-#[path = "tokenizer_tests.rs"]
-mod tests;
+pub(crate) mod tests;
