@@ -59,10 +59,12 @@ pub(crate) fn build(places: &Places) -> Result<PathBuf> {
 }
 
 fn trunk(places: &Places, tools: &Tools, dist: &Path) -> Result<()> {
+    // trunk's `offline` forbids cargo to download too, so what it needs has to be here already.
+    run(command("cargo", ["fetch", "--locked", "--quiet"]).current_dir(&places.root))?;
     let mut trunk = command("trunk", ["build", "--skip-version-check"]);
     trunk.arg("--dist").arg(dist).current_dir(&places.root).env("PATH", tools.path()?);
     // trunk takes NO_COLOR for an option with the values true and false, and fails on others.
-    run(trunk.env_remove("NO_COLOR"))
+    run(trunk.env_remove("NO_COLOR").env("RUST_BACKTRACE", "0"))
 }
 
 /// Names, sizes and times of all inputs.
