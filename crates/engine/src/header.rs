@@ -2,27 +2,68 @@
 
 use chat::{Template, Tokenizer, Vocabulary};
 use format::{Checkpoint, FormatError, Gguf};
-use store::Source;
+use store::{Pieces, Source, Store, StoreError};
 
-use crate::EngineError;
+use crate::progress::Reporter;
+use crate::{EngineError, Origin};
 
-/// First bytes to ask for. Half of all models have their header in them, Llama 3's 8 MB take three more requests.
+/// First bytes to ask for. Many models have their header in them; Llama 3's 8 MB take three more requests.
 const FIRST_BYTES: u64 = 1 << 20;
 
-/// Reads the header alone, by ranges that double, and nothing of the weights.
+/// Reads a header and none of the weights: from the store if it has the file's beginning, else by short ranges.
 ///
 /// # Errors
 /// If the bytes don't come, or if they are not the header of a GGUF file.
-pub async fn read_header<S: Source>(source: &S) -> Result<Gguf, EngineError> {
-    let size = source.size().await?;
+pub async fn read_header<S: Source, T: Store>(origin: Origin<'_, S, T>) -> Result<Gguf, EngineError> {
+    // A record that can't be read is as good as none.
+    let record = origin.store.record(origin.key).await.ok().flatten();
+    if record.is_some_and(|record| record.pieces.first().is_some_and(Option::is_some)) {
+        let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
+        return Ok(take_header(&mut pieces, &mut Reporter::new(&mut |_| {})).await?.1);
+    }
+    let size = origin.source.size().await?;
     let mut head = Vec::new();
     let mut wanted = FIRST_BYTES;
     loop {
-        let have = head.len() as u64;
-        source.read(have..wanted.min(size), &mut head, &mut |_| {}).await?;
         match Gguf::parse(&head, size) {
-            Err(FormatError::NeedMore { need, .. }) => wanted = need.max(2 * head.len() as u64),
+            Err(FormatError::NeedMore { need, .. }) => wanted = wanted.max(need).min(size),
             gguf => return Ok(gguf?),
+        }
+        read_on(origin.source, wanted, &mut head).await?;
+        wanted *= 2;
+    }
+}
+
+/// Appends the bytes up to `end`, in as many reads as it takes while each brings some.
+async fn read_on<S: Source>(source: &S, end: u64, head: &mut Vec<u8>) -> Result<(), StoreError> {
+    while (head.len() as u64) < end {
+        let at = head.len() as u64;
+        let result = source.read(at..end, head, &mut |_| {}).await;
+        if head.len() as u64 == at {
+            result?;
+            return Err(StoreError::Cut { name: source.name().to_string(), at, end });
+        }
+    }
+    Ok(())
+}
+
+/// Takes pieces until the header is whole: one for most files.
+pub(crate) async fn take_header<S: Source, T: Store>(
+    pieces: &mut Pieces<'_, S, T>,
+    report: &mut Reporter<'_>,
+) -> Result<(Vec<u8>, Gguf), EngineError> {
+    let size = pieces.size();
+    let mut head = Vec::new();
+    loop {
+        match report.next(pieces).await? {
+            Some(piece) if head.is_empty() => head = piece.bytes,
+            Some(piece) => head.extend(piece.bytes),
+            // The end of the file: parsing what there is gives the error that fits.
+            None => {}
+        }
+        match Gguf::parse(&head, size) {
+            Err(FormatError::NeedMore { .. }) => {}
+            gguf => return Ok((head, gguf?)),
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use format::{Checkpoint, FormatError, Gguf};
+use format::Checkpoint;
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, Model, Options};
 use protocol::{DeviceReport, LoadProgress, ModelInfo};
 use store::{Hash, Piece, Pieces, Source, Store};
 
 use crate::backend::{Backend, Device, Reference};
-use crate::header::{template, tokenizer};
+use crate::header::{take_header, template, tokenizer};
 use crate::progress::Reporter;
 use crate::{Engine, EngineError};
 
@@ -62,7 +62,8 @@ impl Engine {
             Device::Reference => None,
         };
         let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
-        let (head, checkpoint) = read_header(&mut pieces, &mut report).await?;
+        let (head, gguf) = take_header(&mut pieces, &mut report).await?;
+        let checkpoint = Checkpoint::from_gguf(gguf)?;
         let tokenizer = tokenizer(&checkpoint)?;
         let template = template(&checkpoint, &tokenizer)?;
 
@@ -95,27 +96,6 @@ impl Engine {
         let info = model_info(&checkpoint, origin.source.name(), backend.context());
         let device = device_report(&backend);
         Ok(Engine { info, device, tokenizer, template, backend, cached: Vec::new() })
-    }
-}
-
-/// Pieces until the header is whole: one for most files.
-async fn read_header<S: Source, T: Store>(
-    pieces: &mut Pieces<'_, S, T>,
-    report: &mut Reporter<'_>,
-) -> Result<(Vec<u8>, Checkpoint), EngineError> {
-    let size = pieces.size();
-    let mut head = Vec::new();
-    loop {
-        match report.next(pieces).await? {
-            Some(piece) if head.is_empty() => head = piece.bytes,
-            Some(piece) => head.extend(piece.bytes),
-            // The end of the file: parsing what there is gives the error that fits.
-            None => {}
-        }
-        match Gguf::parse(&head, size) {
-            Err(FormatError::NeedMore { .. }) => {}
-            gguf => return Ok((head, Checkpoint::from_gguf(gguf?)?)),
-        }
     }
 }
 

@@ -11,6 +11,15 @@ impl Engine {
         Ok(self.template.render(messages)?)
     }
 
+    /// The ids of a text to be continued as it stands: no template, and control tokens in it are ordinary text.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let ids = self.tokenizer.encode(text)?;
+        if ids.is_empty() {
+            return Err(EngineError::EmptyPrompt);
+        }
+        Ok(self.tokenizer.bos_before_text().into_iter().chain(ids).collect())
+    }
+
     /// Fails unless `ids` can be read with room for at least one more.
     pub(crate) fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
         let (tokens, context) = (ids.len(), self.backend.context());
