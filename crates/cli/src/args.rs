@@ -1,0 +1,250 @@
+//! The command line: what can be asked, and the words for it.
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use engine::Device;
+use gpu::TierChoice;
+use llama::KvType;
+
+use crate::ids::Ids;
+use crate::location::Location;
+
+/// Llama models in GGUF files, run privately on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "pronk", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what a model file holds: dimensions, tensors, tokenizer, licence, memory. Reads only its header.
+    Inspect(InspectArgs),
+    /// Continue a text, answer a conversation, or continue ids. Without --json the answer streams to stdout.
+    Generate(GenerateArgs),
+    /// Compute the logits after a list of ids, and the most likely id after each of them.
+    Logits(LogitsArgs),
+    /// Turn a text into ids.
+    Tokenize(TokenizeArgs),
+    /// Turn a conversation into the model's prompt, as text and as ids.
+    Render(RenderArgs),
+    /// Chat in the terminal, or with one message a line on stdin. Ctrl-C stops an answer; a second one ends.
+    Chat(ChatArgs),
+    /// Measure speed, time to load, and what each token asks of the GPU.
+    Bench(BenchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// A GGUF file: a path, or an http(s) URL.
+    #[arg(value_name = "MODEL", value_parser = OsStringValueParser::new().map(Location::from))]
+    pub(crate) location: Location,
+    /// Keep nothing of a URL's bytes on disk (else they are kept in the user's cache folder, under pronk/).
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// Where to compute: on the GPU, or by the slow and readable reference on the CPU.
+    #[arg(long, value_enum, default_value_t = DeviceName::Gpu)]
+    device: DeviceName,
+    /// Kernels on the GPU: with subgroup operations, without, or the best that the device allows.
+    #[arg(long, value_enum, default_value_t = KernelsName::Auto)]
+    kernels: KernelsName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ContextArgs {
+    /// Tokens of context, prompt and answer together [default: 4096, or fewer if the model has fewer]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    context: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Print everything as JSON, every tensor included.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Most tokens to generate [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u32>,
+    /// Take the most likely token each time. This is the default, and so far the only way.
+    #[arg(long)]
+    greedy: bool,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) context: ContextArgs,
+    /// How the GPU stores keys and values.
+    #[arg(long, value_enum, default_value_t = KvName::F16)]
+    pub(crate) kv: KvName,
+    /// Print {"ids":[…],"text":"…"}: what was generated, with the id that ended it and without its text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to continue: exactly one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Ask {
+    /// A text to continue as it stands. Control tokens in it are ordinary text.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) prompt: Option<String>,
+    /// A file with a JSON list of messages, each with role and content; - for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) messages: Option<String>,
+    /// Ids to continue, as in 1,2,3
+    #[arg(long, value_name = "LIST")]
+    pub(crate) ids: Option<Ids>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogitsArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) ids: IdsArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// How the GPU stores keys and values; f32 by default here, so that the numbers are exact.
+    #[arg(long, value_enum, default_value_t = KvName::F32)]
+    pub(crate) kv: KvName,
+    /// Print {"logits":[…],"argmax_per_position":[…]}: those of the last position, and the choice after each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Where ids come from: exactly one of these.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct IdsArgs {
+    /// The ids, as in 1,2,3
+    #[arg(long, value_name = "LIST")]
+    pub(crate) ids: Option<Ids>,
+    /// A file with a JSON list of ids; - for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ids_file: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenizeArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// The text.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) text: String,
+    /// Let control tokens in the text be control tokens, instead of ordinary text.
+    #[arg(long)]
+    pub(crate) parse_special: bool,
+    /// Print {"ids":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// A file with a JSON list of messages, each with role and content; - for stdin.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) messages: String,
+    /// Print {"text":"…","ids":[…]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Most tokens of one answer [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_tokens: Option<u32>,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) context: ContextArgs,
+    /// How the GPU stores keys and values.
+    #[arg(long, value_enum, default_value_t = KvName::F16)]
+    pub(crate) kv: KvName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// How the GPU stores keys and values.
+    #[arg(long, value_enum, default_value_t = KvName::F16)]
+    pub(crate) kv: KvName,
+    /// Tokens of the prompt.
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub(crate) prompt_tokens: u32,
+    /// Tokens to generate after it.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
+    pub(crate) decode_tokens: u32,
+    /// Print a list of rows, each as {"name":"…","value":…,"unit":"…"}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DeviceName {
+    Gpu,
+    Reference,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KernelsName {
+    Auto,
+    Subgroups,
+    Plain,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KvName {
+    F16,
+    F32,
+}
+
+impl DeviceArgs {
+    /// The device. The reference has no kernels to choose from.
+    pub(crate) fn device(&self) -> Device {
+        match (self.device, self.kernels) {
+            (DeviceName::Reference, _) => Device::Reference,
+            (DeviceName::Gpu, KernelsName::Auto) => Device::Gpu(TierChoice::Auto),
+            (DeviceName::Gpu, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
+            (DeviceName::Gpu, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
+        }
+    }
+}
+
+impl ContextArgs {
+    /// The context, if one was asked for.
+    pub(crate) fn context(&self) -> Option<usize> {
+        self.context.map(|context| context as usize)
+    }
+}
+
+impl KvName {
+    /// The cache's type. The reference always computes in `f32`.
+    pub(crate) fn kv(self) -> KvType {
+        match self {
+            KvName::F16 => KvType::F16,
+            KvName::F32 => KvType::F32,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `pronk bench`: how fast, how much memory, and what each token asks of the GPU.
+//!
+//! `--json` prints rows of the form that `cargo xtask bench` gathers from everywhere:
+//! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "min": 6.9, "max": 7.2}]`, speeds as medians.
+//! Counts also say how high they may be (`wanted`): they are the same on every device.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use anyhow::Result;
+use engine::{Backend, Engine, LoadOptions};
+use gpu::Counts;
+use serde::Serialize;
+
+use crate::args::BenchArgs;
+use crate::output::{print, print_json, tell};
+use crate::source::load;
+
+/// Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
+const RUNS: u32 = 3;
+
+/// Tokens that the counts are averaged over.
+const COUNTED: usize = 16;
+
+/// What a decoded token may ask of the GPU, for each layer and for the rest.
+const DISPATCHES_A_LAYER: usize = 10;
+const DISPATCHES_BESIDES: usize = 4;
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max: Option<f64>,
+}
+
+pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+    let (prompt_tokens, decode_tokens) = (args.prompt_tokens as usize, args.decode_tokens as usize);
+    let context = Some((prompt_tokens + decode_tokens).max(1 + 1 + COUNTED));
+    let start = Instant::now();
+    let mut engine =
+        load(&args.model, LoadOptions { device: args.device.device(), context, kv: args.kv.kv() })?;
+    let mut rows = vec![Row::figure("load", start.elapsed().as_secs_f64(), "s")];
+
+    // Counted first: that also runs every kernel once before speed is measured.
+    let counts = counts_per_token(&mut engine)?;
+    let prompt = prompt(&engine, prompt_tokens);
+    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
+    for run in 1..=RUNS {
+        let measured = engine.measure(&prompt, decode_tokens);
+        let usage = pollster::block_on(measured)?;
+        prefill.push(usage.prefill_tokens_per_second);
+        decode.push(usage.decode_tokens_per_second);
+        let (prefill, decode) = (usage.prefill_tokens_per_second, usage.decode_tokens_per_second);
+        tell(&format!("run {run} of {RUNS}: prefill {prefill:.2} tok/s, decode {decode:.2} tok/s"));
+    }
+    rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
+    if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
+        rows.extend(count_rows(counts, model.config().num_hidden_layers));
+        rows.push(Row::figure(
+            "memory on the device",
+            model.device_bytes() as f64 / f64::from(1 << 20),
+            "MiB",
+        ));
+    }
+    match args.json {
+        true => print_json(&rows),
+        false => Ok(print(&table(&engine, &rows))?),
+    }
+}
+
+/// Ids in a row, from 0 to the last and from the start again: which they are makes no difference to the speed.
+fn prompt(engine: &Engine, tokens: usize) -> Vec<u32> {
+    (0..engine.tokenizer().vocab_size() as u32).cycle().take(tokens).collect()
+}
+
+/// What decoding asks of the GPU, over [`COUNTED`] tokens: the difference between a long answer and a short one.
+fn counts_per_token(engine: &mut Engine) -> Result<Option<Counts>> {
+    let mut counts = |tokens| {
+        let before = gpu_counts(engine);
+        pollster::block_on(engine.measure(&prompt(engine, 1), tokens))?;
+        let after = gpu_counts(engine);
+        anyhow::Ok(after.zip(before).map(|(after, before)| after - before))
+    };
+    let (short, long) = (counts(1)?, counts(1 + COUNTED)?);
+    Ok(long.zip(short).map(|(long, short)| long - short))
+}
+
+fn gpu_counts(engine: &Engine) -> Option<Counts> {
+    match engine.backend() {
+        Backend::Gpu(model) => Some(model.gpu().counts()),
+        Backend::Reference(_) => None,
+    }
+}
+
+fn count_rows(counts: Counts, layers: usize) -> [Row; 5] {
+    let most_dispatches = layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES;
+    let row = |name, total: u64, unit, wanted: Option<usize>| Row {
+        wanted: wanted.map(|most| most as f64),
+        ..Row::figure(name, total as f64 / COUNTED as f64, unit)
+    };
+    [
+        row("dispatches a token", counts.dispatches, "", Some(most_dispatches)),
+        row("submits a token", counts.submits, "", Some(1)),
+        row("read back a token", counts.bytes_read, "bytes", Some(4)),
+        row("written a token", counts.bytes_written, "bytes", None),
+        row("objects created a token", counts.objects_created, "", Some(0)),
+    ]
+}
+
+impl Row {
+    fn figure(name: &'static str, value: f64, unit: &'static str) -> Row {
+        Row { name, value, unit, wanted: None, min: None, max: None }
+    }
+
+    /// The median of several runs, between the slowest and the fastest.
+    fn speed(name: &'static str, mut runs: Vec<f64>) -> Row {
+        runs.sort_by(f64::total_cmp);
+        let median = runs.get(runs.len() / 2).copied().unwrap_or(f64::NAN);
+        Row { min: runs.first().copied(), max: runs.last().copied(), ..Row::figure(name, median, "tok/s") }
+    }
+}
+
+fn table(engine: &Engine, rows: &[Row]) -> String {
+    let mut table = format!("{} on {}\n", engine.info().name, engine.device().adapter);
+    for Row { name, value, unit, wanted, min, max } in rows {
+        // Writing to a `String` cannot fail.
+        let _ = write!(table, "  {name:24} {value:10.2} {unit}");
+        if let Some((min, max)) = min.zip(*max) {
+            let _ = write!(table, " ({min:.2} to {max:.2})");
+        }
+        if let Some(wanted) = wanted {
+            let _ = write!(table, " (at most {wanted})");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_are_medians() {
+        let row = Row::speed("decode", vec![7.0, 2.0, 5.0]);
+        assert_eq!((row.value, row.min, row.max), (5.0, Some(2.0), Some(7.0)));
+    }
+
+    #[test]
+    fn rows_leave_out_what_they_do_not_have() {
+        let json = serde_json::to_string(&Row::figure("load", 0.5, "s")).unwrap();
+        assert_eq!(json, r#"{"name":"load","value":0.5,"unit":"s"}"#);
+    }
+}

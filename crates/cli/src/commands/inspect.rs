@@ -1,0 +1,230 @@
+//! `pronk inspect`: what a model file holds, said from its header alone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use anyhow::Result;
+use format::{Array, Checkpoint, Config, GgmlType, Gguf, TensorInfo, TensorName, Value};
+use indicatif::{DecimalBytes, HumanCount};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::InspectArgs;
+use crate::output::{print, print_json};
+use crate::source::read_header;
+
+/// The context that memory is estimated for: what a load takes unless told otherwise.
+const CONTEXT: usize = 4096;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    name: Option<&'a str>,
+    file: &'a str,
+    bytes: u64,
+    gguf_version: u32,
+    licence: Option<&'a str>,
+    built_with_llama: bool,
+    parameters: u64,
+    quantization: &'static str,
+    config: serde_json::Value,
+    memory: Memory,
+    tokenizer: serde_json::Value,
+    chat_template: Option<&'a str>,
+    metadata: serde_json::Map<String, serde_json::Value>,
+    tensors: Vec<Tensor>,
+}
+
+/// What a device must have room for, in bytes.
+#[derive(Clone, Copy, Serialize)]
+struct Memory {
+    context: usize,
+    weights: u64,
+    kv_cache_f16: u64,
+    kv_cache_f32: u64,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    name: String,
+    dtype: &'static str,
+    shape: [usize; 2],
+    offset: u64,
+    bytes: u64,
+}
+
+pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+    let header = read_header(&args.model)?;
+    match args.json {
+        true => print_json(&report(&header.file, &header.gguf, &header.checkpoint)),
+        false => Ok(print(&text(&header.file, &header.gguf, &header.checkpoint))?),
+    }
+}
+
+fn report<'a>(file: &'a str, gguf: &Gguf, checkpoint: &'a Checkpoint) -> Report<'a> {
+    Report {
+        name: checkpoint.name.as_deref(),
+        file,
+        bytes: checkpoint.size,
+        gguf_version: gguf.version,
+        licence: checkpoint.licence.as_deref(),
+        built_with_llama: checkpoint.built_with_llama(),
+        parameters: checkpoint.parameters(),
+        quantization: checkpoint.quantization().name(),
+        config: config(&checkpoint.config),
+        memory: memory(checkpoint),
+        tokenizer: tokenizer(checkpoint),
+        chat_template: checkpoint.chat_template.as_deref(),
+        metadata: gguf.metadata.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect(),
+        tensors: checkpoint.tensors.iter().map(Tensor::new).collect(),
+    }
+}
+
+/// Under the names of Hugging Face's `config.json`.
+fn config(config: &Config) -> serde_json::Value {
+    json!({
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.num_hidden_layers,
+        "num_attention_heads": config.num_attention_heads,
+        "num_key_value_heads": config.num_key_value_heads,
+        "head_dim": config.head_dim,
+        "vocab_size": config.vocab_size,
+        "max_position_embeddings": config.max_position_embeddings,
+        "rms_norm_eps": config.rms_norm_eps,
+        "rope_theta": config.rope_theta,
+        "tie_word_embeddings": config.tie_word_embeddings,
+    })
+}
+
+fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
+    let tokenizer = &checkpoint.tokenizer;
+    json!({
+        "model": tokenizer.model,
+        "pre": tokenizer.pre,
+        "tokens": tokenizer.tokens.len(),
+        "merges": tokenizer.merges.len(),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "eot_token_id": tokenizer.eot_token_id,
+        "eom_token_id": tokenizer.eom_token_id,
+        "add_bos_token": tokenizer.add_bos_token,
+    })
+}
+
+/// Weights take as many bytes on the device as in the file: they are laid out anew, without loss or gain.
+fn memory(checkpoint: &Checkpoint) -> Memory {
+    let Config { num_hidden_layers, num_key_value_heads, head_dim, max_position_embeddings, .. } =
+        checkpoint.config;
+    let context = CONTEXT.min(max_position_embeddings);
+    // Keys and values; `Config` keeps each factor small enough for a u64.
+    let values = (2 * num_hidden_layers * num_key_value_heads * head_dim) as u64 * context as u64;
+    let weights = checkpoint.tensors.iter().map(|tensor| tensor.len).sum();
+    Memory { context, weights, kv_cache_f16: 2 * values, kv_cache_f32: 4 * values }
+}
+
+/// A value as JSON has it; arrays, which are the tokenizer's thousands, by what they are.
+fn plain(value: &Value) -> serde_json::Value {
+    match value {
+        Value::U8(value) => json!(value),
+        Value::I8(value) => json!(value),
+        Value::U16(value) => json!(value),
+        Value::I16(value) => json!(value),
+        Value::U32(value) => json!(value),
+        Value::I32(value) => json!(value),
+        Value::U64(value) => json!(value),
+        Value::I64(value) => json!(value),
+        Value::F32(value) => json!(value),
+        Value::F64(value) => json!(value),
+        Value::Bool(value) => json!(value),
+        Value::String(value) => json!(value),
+        Value::Array(Array::Strings(_) | Array::Numbers { .. }) => json!(value.to_string()),
+    }
+}
+
+impl Tensor {
+    fn new(info: &TensorInfo) -> Tensor {
+        Tensor {
+            name: info.name.to_string(),
+            dtype: info.dtype.name(),
+            shape: [info.rows, info.columns],
+            offset: info.offset,
+            bytes: info.len,
+        }
+    }
+}
+
+/// What a person is told.
+fn text(file: &str, gguf: &Gguf, checkpoint: &Checkpoint) -> String {
+    let name = checkpoint.name.as_deref().unwrap_or(file);
+    let licence = checkpoint.licence.as_deref().unwrap_or("not stated in the file");
+    let Memory { context, weights, kv_cache_f16, kv_cache_f32 } = memory(checkpoint);
+    let most = checkpoint.config.max_position_embeddings;
+    let parameters = HumanCount(checkpoint.parameters());
+    let bytes = DecimalBytes(checkpoint.size);
+    let mut text = format!("{}\n", name.escape_debug());
+    let mut line = |name: &str, value: String| {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "  {name:12} {value}");
+    };
+    line("file", format!("{}, {bytes}, GGUF version {}", file.escape_debug(), gguf.version));
+    line("licence", licence.escape_debug().to_string());
+    if checkpoint.built_with_llama() {
+        line("", "Built with Llama".to_owned());
+    }
+    line("parameters", format!("{parameters}, most of them as {}", checkpoint.quantization()));
+    line("context", format!("{} tokens", HumanCount(most as u64)));
+    line(
+        "memory",
+        format!(
+            "{} of weights, and for {} tokens {} of keys and values in f16 or {} in f32",
+            DecimalBytes(weights),
+            HumanCount(context as u64),
+            DecimalBytes(kv_cache_f16),
+            DecimalBytes(kv_cache_f32),
+        ),
+    );
+    for (title, object) in [("config", config(&checkpoint.config)), ("tokenizer", tokenizer(checkpoint))] {
+        line(title, fields(&object));
+    }
+    text + &metadata(gguf) + &tensors(checkpoint)
+}
+
+/// `a 1, b 2`, without what is not there.
+fn fields(object: &serde_json::Value) -> String {
+    let fields = object.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn metadata(gguf: &Gguf) -> String {
+    let mut text = format!("\nMetadata ({})\n", gguf.metadata.iter().len());
+    for (key, value) in gguf.metadata.iter() {
+        let _ = writeln!(text, "  {} = {value}", key.escape_debug());
+    }
+    text
+}
+
+/// Tensors that differ only by their layer share a line.
+fn tensors(checkpoint: &Checkpoint) -> String {
+    let mut groups: BTreeMap<(TensorName, GgmlType), (u64, u64, &TensorInfo)> = BTreeMap::new();
+    for tensor in &checkpoint.tensors {
+        let name = match tensor.name {
+            TensorName::Layer { part, .. } => TensorName::Layer { index: 0, part },
+            name => name,
+        };
+        let (count, bytes, _) = groups.entry((name, tensor.dtype)).or_insert((0, 0, tensor));
+        *count += 1;
+        *bytes += tensor.len;
+    }
+    let mut text = format!("\nTensors ({}; --json lists each)\n", checkpoint.tensors.len());
+    for ((name, dtype), (count, bytes, first)) in groups {
+        let name = match name {
+            TensorName::Layer { .. } => name.to_string().replace(".0.", ".*."),
+            name => name.to_string(),
+        };
+        let shape = format!("[{}, {}]", first.rows, first.columns);
+        let (bytes, offset) = (DecimalBytes(bytes).to_string(), first.offset);
+        let _ = writeln!(text, "  {name:48} {count:4} x {dtype:5} {shape:16} {bytes:>10} from byte {offset}");
+    }
+    text
+}

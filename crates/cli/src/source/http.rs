@@ -1,0 +1,168 @@
+//! A model on an HTTP server, read by single plain ranges.
+//!
+//! A host that answers a range with the whole file (200 in place of 206) is read as one stream: its answer stays
+//! open between two reads, so that a model still comes only once.
+
+use std::cell::RefCell;
+use std::io::Read;
+use std::ops::Range;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use store::{Answer, Body, Source, StoreError};
+use ureq::http::{Response, Uri, header};
+use ureq::{Agent, BodyReader};
+
+/// To open a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between a request and its answer, and between two lots of bytes.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that are asked of the connection at once.
+const LOT: usize = 64 << 10;
+
+/// A file on a server.
+pub(crate) struct HttpSource {
+    url: String,
+    agent: Agent,
+    version: RefCell<Option<String>>,
+    /// The whole file on its way.
+    open: RefCell<Option<Stream>>,
+}
+
+/// A body that is being read.
+struct Stream {
+    reader: BodyReader<'static>,
+    /// The file's byte that comes next.
+    at: u64,
+    length: Length,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// The bytes asked for.
+    Part,
+    /// All up to the file's end.
+    Rest,
+}
+
+impl HttpSource {
+    /// Fails if `url` is not an address. Nothing is asked yet.
+    pub(crate) fn new(url: &str) -> Result<HttpSource> {
+        let parsed: Uri = url.parse().with_context(|| format!("{url} is not a valid address"))?;
+        parsed.host().with_context(|| format!("{url} names no host"))?;
+        let config = Agent::config_builder()
+            .user_agent(concat!("pronk/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(SILENCE_TIMEOUT))
+            .timeout_per_read(Some(SILENCE_TIMEOUT));
+        Ok(HttpSource {
+            url: url.to_owned(),
+            agent: config.build().into(),
+            version: RefCell::default(),
+            open: RefCell::default(),
+        })
+    }
+
+    fn get(&self, range: &Range<u64>) -> Result<Response<ureq::Body>, StoreError> {
+        let bytes = format!("bytes={}-{}", range.start, range.end - 1);
+        let answer = self.agent.get(&self.url).header(header::RANGE, bytes).call();
+        answer.map_err(|error| StoreError::Unreachable { name: self.url.clone(), detail: error.to_string() })
+    }
+
+    /// Asks for `range`; what comes may be more or less. Also says how long the file is, if the host does.
+    fn request(&self, range: &Range<u64>) -> Result<(Stream, Option<u64>), StoreError> {
+        let response = self.get(range)?;
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let accepted = Answer {
+            status: response.status().as_u16(),
+            content_type: header(header::CONTENT_TYPE),
+            content_encoding: header(header::CONTENT_ENCODING),
+            content_range: header(header::CONTENT_RANGE),
+            content_length: header(header::CONTENT_LENGTH),
+            retry_after: header(header::RETRY_AFTER),
+        }
+        .check(&self.url, Some(range))?;
+        let version = header(header::ETAG).or(header(header::LAST_MODIFIED));
+        self.version.replace(version.map(str::to_owned));
+        let mut reader = response.into_body().into_reader();
+        let length = match accepted.body {
+            Body::Partial => Length::Part,
+            Body::Whole { skip } => {
+                self.skip(&mut reader, skip, range)?;
+                Length::Rest
+            }
+        };
+        Ok((Stream { reader, at: range.start, length }, accepted.total))
+    }
+
+    fn skip(&self, reader: &mut impl Read, skip: u64, range: &Range<u64>) -> Result<(), StoreError> {
+        match std::io::copy(&mut reader.take(skip), &mut std::io::sink()) {
+            Ok(skipped) if skipped == skip => Ok(()),
+            _ => Err(self.cut(range.start, range.end)),
+        }
+    }
+
+    fn cut(&self, at: u64, end: u64) -> StoreError {
+        StoreError::Cut { name: self.url.clone(), at, end }
+    }
+}
+
+impl Source for HttpSource {
+    fn name(&self) -> &str {
+        &self.url
+    }
+
+    /// Asks for the first byte rather than by HEAD, which signed addresses often refuse.
+    async fn size(&self) -> Result<u64, StoreError> {
+        let (stream, total) = match self.request(&(0..1)) {
+            // Without a first byte there are none.
+            Err(StoreError::Changed { .. }) => return Ok(0),
+            answer => answer?,
+        };
+        if stream.length == Length::Rest {
+            self.open.replace(Some(stream));
+        }
+        total.ok_or_else(|| StoreError::SizeUnknown { name: self.url.clone() })
+    }
+
+    async fn read(
+        &self,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+        arrived: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        let mut stream = match self.open.take() {
+            Some(stream) if stream.at == range.start => stream,
+            _ => self.request(&range)?.0,
+        };
+        let mut lot = vec![0; LOT];
+        while stream.at < range.end {
+            let wanted = lot.len().min(usize::try_from(range.end - stream.at).unwrap_or(LOT));
+            let count = match stream.reader.read(&mut lot[..wanted]) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(_) => return Err(self.cut(stream.at, range.end)),
+            };
+            into.extend(&lot[..count]);
+            stream.at += count as u64;
+            arrived(count as u64);
+        }
+        match stream.length {
+            Length::Rest => drop(self.open.replace(Some(stream))),
+            // Only a body whose end has been seen gives its connection back for the next request.
+            Length::Part => drop(stream.reader.read(&mut [0])),
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        std::thread::sleep(Duration::from_millis(milliseconds.into()));
+    }
+
+    fn version(&self) -> Option<String> {
+        self.version.borrow().clone()
+    }
+}
