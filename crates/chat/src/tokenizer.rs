@@ -15,8 +15,10 @@ use crate::vocabulary::TokenKind;
 use crate::{ChatError, TextStream, Vocabulary, byte_level};
 
 /// The longest text that is encoded: several times what fits a context of 131,072 tokens.
-/// The crate below needs some forty times a text's memory.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Longer text is cut into words part by part: the crate below takes over a hundred times a part's memory.
+const PART_BYTES: usize = 32 * 1024;
 
 /// Characters of white space, or of anything else, without a break, before one is made. Meta's reference does so too:
 /// the time to cut such a run grows with its square, and a limit inside the regex engine would end the cutting.
@@ -167,7 +169,7 @@ impl Tokenizer {
     }
 
     fn encode_words(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ChatError> {
-        for text in bounded_runs(text) {
+        for text in parts(text) {
             let mut words = self.0.pre_tokenizer.cut(text)?;
             let merge = |word: &tokenizers::NormalizedString| self.0.bpe.tokenize(word.get());
             words.tokenize(merge).map_err(ChatError::tokenizer)?;
@@ -186,17 +188,24 @@ pub(crate) fn check_length(text: &str) -> Result<(), ChatError> {
     }
 }
 
-/// The text in parts without longer runs than [`MAX_RUN`]: in all but absurd cases one part.
-fn bounded_runs(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut run, mut was_space) = (Vec::new(), 0, 0, false);
+/// The text in parts that give the same ids as the whole, unless it has runs longer than [`MAX_RUN`].
+///
+/// A part ends before a space that follows anything but white space, or before a line feed that follows a letter or
+/// digit of ASCII: there every pre-tokenizer ends a word, and none of them looks back.
+fn parts(text: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut run, mut before) = (Vec::new(), 0, 0, '\0');
     for (at, character) in text.char_indices() {
-        let is_space = character.is_whitespace();
-        run = if is_space == was_space { run + 1 } else { 1 };
-        was_space = is_space;
-        if run > MAX_RUN {
+        run = if character.is_whitespace() == before.is_whitespace() { run + 1 } else { 1 };
+        let between_words = match character {
+            ' ' => !before.is_whitespace(),
+            '\n' => before.is_ascii_alphanumeric(),
+            _ => false,
+        };
+        if run > MAX_RUN || (between_words && at - start >= PART_BYTES) {
             parts.push(&text[start..at]);
             (start, run) = (at, 1);
         }
+        before = character;
     }
     parts.push(&text[start..]);
     parts

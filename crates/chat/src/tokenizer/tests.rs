@@ -165,6 +165,30 @@ fn runs_are_bounded_by_kind() {
         (letters.clone() + "é", vec![letters.clone(), "é".into()]),
         (spaces.clone() + &spaces + "a", vec![spaces.clone(), spaces.clone() + "a"]),
     ] {
-        assert!(bounded_runs(&text) == expected);
+        assert!(parts(&text) == expected);
+    }
+}
+
+/// Text of everything that the expressions tell apart, in an order without any: each part's end is of another kind.
+#[test]
+fn parts_give_the_same_ids_as_the_whole() {
+    let pieces = [
+        " ", " ", "\n", "\r", "\t", "he", "'ll", "1", "½", "é", "日", "!", "<", "\u{300}", "\u{3000}", " the",
+    ];
+    let mut state = 1u32;
+    let mut text = String::new();
+    while text.len() < 8 * PART_BYTES {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        text.push_str(pieces[(state >> 28) as usize]);
+    }
+    assert!(parts(&text).len() >= 7 && parts(&text).concat() == text);
+    for pre in ["llama-bpe", "smollm", "gpt-2"] {
+        let tokenizer = tokenizer(pre);
+        let mut whole = tokenizer.0.pre_tokenizer.cut(&text).unwrap();
+        whole.tokenize(|word| tokenizer.0.bpe.tokenize(word.get())).unwrap();
+        let whole = whole.into_encoding(None, 0, OffsetType::None).unwrap();
+        let got = tokenizer.encode(&text).unwrap();
+        let first = got.iter().zip(whole.get_ids()).position(|(got, expected)| got != expected);
+        assert_eq!((first, got.len()), (None, whole.get_ids().len()), "{pre}: first difference, length");
     }
 }
