@@ -28,7 +28,8 @@ const LLAMA_3: &str = "{{ bos_token }}\
 /// A model's chat template.
 #[derive(Debug, Clone)]
 pub struct Template {
-    environment: Environment<'static>,
+    /// None if the model brings no template and is of no kind that has a usual one: it can still go on with plain text.
+    environment: Option<Environment<'static>>,
     source: String,
     tokenizer: Tokenizer,
     date_string: Option<String>,
@@ -45,14 +46,13 @@ pub struct Prompt {
 
 impl Template {
     /// Takes the model's template, or the usual one for its vocabulary if it brings none.
+    ///
+    /// Fails if the template can't be compiled. A model that has no template at all fails when it is to chat.
     pub fn new(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Template, ChatError> {
-        let source = match source {
-            Some(source) => source,
-            None => usual(tokenizer)?,
-        };
+        let source = source.or_else(|| usual(tokenizer));
         Ok(Template {
-            environment: jinja::environment(source)?,
-            source: source.to_owned(),
+            environment: source.map(jinja::environment).transpose()?,
+            source: source.unwrap_or_default().to_owned(),
             tokenizer: tokenizer.clone(),
             date_string: None,
         })
@@ -62,7 +62,9 @@ impl Template {
     ///
     /// Llama 3.2's template asks for it; others ignore it. Without it they name a date of their own.
     pub fn with_local_time(mut self, seconds: i64) -> Template {
-        jinja::set_time(&mut self.environment, seconds);
+        if let Some(environment) = &mut self.environment {
+            jinja::set_time(environment, seconds);
+        }
         self
     }
 
@@ -73,7 +75,7 @@ impl Template {
 
     /// Renders a conversation up to where the model's answer begins.
     ///
-    /// Fails if there is nothing to answer, if the template refuses the conversation, or if it does not work.
+    /// Fails if there is nothing to answer, if there is no template, or if it refuses the conversation or does not work.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, ChatError> {
         check(messages)?;
         let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
@@ -102,7 +104,8 @@ impl Template {
             eos_token => self.tokenizer.eos_token(),
             ..date
         };
-        let template = self.environment.get_template(jinja::NAME).map_err(jinja::failure)?;
+        let environment = self.environment.as_ref().ok_or(ChatError::NoTemplate)?;
+        let template = environment.get_template(jinja::NAME).map_err(jinja::failure)?;
         template.render(context).map_err(jinja::failure)
     }
 
@@ -142,14 +145,14 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn usual(tokenizer: &Tokenizer) -> Result<&'static str, ChatError> {
+fn usual(tokenizer: &Tokenizer) -> Option<&'static str> {
     let has = |token: &str| tokenizer.special().control().any(|control| control == token);
     if has("<|im_start|>") && has("<|im_end|>") {
-        Ok(CHAT_ML)
+        Some(CHAT_ML)
     } else if has("<|start_header_id|>") && has("<|end_header_id|>") && has("<|eot_id|>") {
-        Ok(LLAMA_3)
+        Some(LLAMA_3)
     } else {
-        Err(ChatError::NoTemplate)
+        None
     }
 }
 
