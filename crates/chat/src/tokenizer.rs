@@ -169,7 +169,7 @@ impl Tokenizer {
     }
 
     fn encode_words(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ChatError> {
-        for text in parts(text) {
+        for text in parts(text, PART_BYTES) {
             let mut words = self.0.pre_tokenizer.cut(text)?;
             let merge = |word: &tokenizers::NormalizedString| self.0.bpe.tokenize(word.get());
             words.tokenize(merge).map_err(ChatError::tokenizer)?;
@@ -188,11 +188,11 @@ pub(crate) fn check_length(text: &str) -> Result<(), ChatError> {
     }
 }
 
-/// The text in parts that give the same ids as the whole, unless it has runs longer than [`MAX_RUN`].
+/// The text in parts of `part_bytes` and little more that give the same ids as the whole, unless it has runs longer than [`MAX_RUN`].
 ///
 /// A part ends before a space that follows anything but white space, or before a line feed that follows a letter or
 /// digit of ASCII: there every pre-tokenizer ends a word, and none of them looks back.
-fn parts(text: &str) -> Vec<&str> {
+fn parts(text: &str, part_bytes: usize) -> Vec<&str> {
     let (mut parts, mut start, mut run, mut before) = (Vec::new(), 0, 0, '\0');
     for (at, character) in text.char_indices() {
         run = if character.is_whitespace() == before.is_whitespace() { run + 1 } else { 1 };
@@ -201,7 +201,7 @@ fn parts(text: &str) -> Vec<&str> {
             '\n' => before.is_ascii_alphanumeric(),
             _ => false,
         };
-        if run > MAX_RUN || (between_words && at - start >= PART_BYTES) {
+        if run > MAX_RUN || (between_words && at - start >= part_bytes) {
             parts.push(&text[start..at]);
             (start, run) = (at, 1);
         }

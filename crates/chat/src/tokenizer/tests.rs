@@ -1,3 +1,5 @@
+use tokenizers::OffsetReferential;
+
 use super::*;
 
 const CONTROL: [&str; 9] = [
@@ -165,32 +167,38 @@ fn runs_are_bounded_by_kind() {
         (letters.clone() + "é", vec![letters.clone(), "é".into()]),
         (spaces.clone() + &spaces + "a", vec![spaces.clone(), spaces.clone() + "a"]),
     ] {
-        assert!(parts(&text) == expected);
+        assert!(parts(&text, PART_BYTES) == expected);
     }
 }
 
-/// Text of everything that the expressions tell apart, in an order without any: each part's end is of another kind.
+/// Text of everything that the expressions tell apart, in no order, cut wherever it may be.
 #[test]
-fn parts_give_the_same_ids_as_the_whole() {
+fn parts_give_the_same_words_as_the_whole() {
     let pieces = [
         " ", " ", "\n", "\r", "\t", "he", "'ll", "1", "½", "é", "日", "!", "<", "\u{300}", "\u{3000}", " the",
     ];
     let mut state = 1u32;
     let mut text = String::new();
-    while text.len() < 8 * PART_BYTES {
+    while text.len() < 64 * 1024 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         text.push_str(pieces[(state >> 28) as usize]);
     }
-    assert!(parts(&text).len() >= 7 && parts(&text).concat() == text);
     for pre in ["llama-bpe", "smollm", "gpt-2"] {
-        let mut vocabulary = vocabulary(pre);
-        vocabulary.token_types[270] = 1; // Four spaces would be found before any cutting.
-        let tokenizer = Tokenizer::from_vocabulary(vocabulary).unwrap();
-        let mut whole = tokenizer.0.pre_tokenizer.cut(&text).unwrap();
-        whole.tokenize(|word| tokenizer.0.bpe.tokenize(word.get())).unwrap();
-        let whole = whole.into_encoding(None, 0, OffsetType::None).unwrap();
-        let got = tokenizer.encode(&text).unwrap();
-        let first = got.iter().zip(whole.get_ids()).position(|(got, expected)| got != expected);
-        assert_eq!((first, got.len()), (None, whole.get_ids().len()), "{pre}: first difference, length");
+        let tokenizer = tokenizer(pre);
+        let words = |text: &str| {
+            let words = tokenizer.0.pre_tokenizer.cut(text).unwrap();
+            let words = words.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+            words.iter().map(|(word, _, _)| (*word).to_owned()).collect::<Vec<String>>()
+        };
+        let parts = parts(&text, 1);
+        assert!(parts.len() > 1000 && parts.concat() == text, "{} parts", parts.len());
+        let by_parts: Vec<String> = parts.iter().flat_map(|part| words(part)).collect();
+        let whole = words(&text);
+        let first = by_parts.iter().zip(&whole).find(|(got, expected)| got != expected);
+        assert_eq!((first, by_parts.len()), (None, whole.len()), "{pre}: first difference, length");
+        // Long text does come in parts.
+        let long = text.repeat(2);
+        assert!(super::parts(&long, PART_BYTES).len() > 3);
+        assert!(tokenizer.decode(&tokenizer.encode(&long).unwrap()) == long);
     }
 }

@@ -66,6 +66,7 @@ struct Odd {
     size: u64,
     reads: Cell<u32>,
     changes_at: u32,
+    known_from: u32,
 }
 
 impl Source for Odd {
@@ -90,6 +91,9 @@ impl Source for Odd {
     async fn pause(&self, _milliseconds: u32) {}
 
     fn version(&self) -> Option<String> {
+        if self.reads.get() < self.known_from {
+            return None;
+        }
         Some(if self.reads.get() < self.changes_at { "1" } else { "2" }.into())
     }
 }
@@ -98,7 +102,8 @@ impl Source for Odd {
 fn two_versions_are_never_mixed() {
     for changes_at in 1..=COUNT as u32 {
         let store = MemoryStore::new();
-        let source = Odd { file: MemorySource::new(file()), size: 29, reads: Cell::new(0), changes_at };
+        let source =
+            Odd { file: MemorySource::new(file()), size: 29, reads: Cell::new(0), changes_at, known_from: 0 };
         let error = until_crash(visit(&source, &store, &[])).unwrap().unwrap_err();
         let (expected, found) = ("version 1".into(), "version 2".into());
         assert_eq!(error, StoreError::Changed { name: "odd".into(), expected, found });
@@ -108,10 +113,34 @@ fn two_versions_are_never_mixed() {
     }
 }
 
+/// Some hosts tell the version only with the bytes.
+#[test]
+fn a_version_learnt_late_is_recorded_and_compared() {
+    let source = |changes_at, file: Vec<u8>| Odd {
+        size: 29,
+        file: MemorySource::new(file),
+        reads: Cell::new(0),
+        changes_at,
+        known_from: 1,
+    };
+    let changing = source(2, file());
+    let error = until_crash(visit(&changing, &MemoryStore::new(), &[])).unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Changed { .. }), "{error}");
+
+    let (store, first) = (MemoryStore::new(), source(u32::MAX, file()));
+    first.file.plan(2, Fault::HangBefore);
+    assert_eq!(until_crash(visit(&first, &store, &[])), None);
+    let changed: Vec<u8> = file().iter().map(|byte| byte + 1).collect();
+    let second = MemorySource::new(changed.clone()).with_version("2");
+    let (given, _) = until_crash(visit(&second, &store, &[])).unwrap().unwrap();
+    assert_given(&given, &changed, "another version than the one learnt late");
+}
+
 #[test]
 fn a_size_beyond_reason_is_refused() {
     for size in [MAX_SIZE + 1, u64::MAX] {
-        let source = Odd { file: MemorySource::default(), size, reads: Cell::new(0), changes_at: 0 };
+        let source =
+            Odd { file: MemorySource::default(), size, reads: Cell::new(0), changes_at: 0, known_from: 0 };
         let opened = until_crash(Pieces::open(&source, &NoStore, MODEL, &[])).unwrap();
         let expected = StoreError::TooLarge { name: "odd".into(), size, limit: MAX_SIZE };
         assert_eq!(opened.map(|pieces| pieces.size()), Err(expected));
