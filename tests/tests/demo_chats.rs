@@ -1,0 +1,100 @@
+//! The demo model answers five chats as Hugging Face's implementation does, on every device.
+//!
+//! Prompts and ids are equal to the letter; logits within DESIGN.md's bounds; greedy ids wherever the golden's
+//! margin exceeds twice the measured error.
+
+#![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
+use std::path::Path;
+
+use engine::{Device, Engine, LoadOptions, Origin, StopFlag};
+use gpu::TierChoice;
+use llama::KvType;
+use pollster::block_on;
+use protocol::{GenerateOptions, Message};
+use serde_json::Value;
+use store::{MemorySource, NoStore};
+
+fn load(device: Device, kv: KvType) -> Engine {
+    let path = std::env::var_os("PRONK_DEMO_MODEL").unwrap();
+    let source = MemorySource::new(std::fs::read(path).unwrap());
+    let origin = Origin { source: &source, store: &NoStore, key: "demo", expected: &[] };
+    let options = LoadOptions { device, context: Some(256), kv };
+    block_on(Engine::load(origin, options, &mut |_| {})).unwrap()
+}
+
+fn cases() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/smollm2-golden.json");
+    let golden: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    golden["cases"].as_array().unwrap().clone()
+}
+
+fn messages(case: &Value) -> Vec<Message> {
+    serde_json::from_value(case["messages"].clone()).unwrap()
+}
+
+fn ids(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Checks every case on one device; `bound` is relative to the logits' standard deviation.
+#[track_caller]
+fn check(device: Device, kv: KvType, bound: f64) {
+    let mut engine = load(device, kv);
+    for case in cases() {
+        let prompt = engine.render(&messages(&case)).unwrap();
+        assert_eq!(prompt.text, case["prompt_text"].as_str().unwrap());
+        assert_eq!(prompt.ids, ids(&case["prompt_ids"]), "{:?}", prompt.text);
+
+        let (logits, _) = block_on(engine.logits(&prompt.ids)).unwrap();
+        let error = check_logits(&logits, &case, bound);
+        println!("{device:?} {kv:?}: {:?}: error {error:.1e}", prompt.text.lines().nth_back(1));
+
+        let expected = ids(&case["greedy_ids"]);
+        let margins: Vec<f64> = serde_json::from_value(case["greedy_margins"].clone()).unwrap();
+        let counted = margins.iter().position(|margin| *margin < 2.0 * error).unwrap_or(margins.len());
+        let options = GenerateOptions { max_tokens: Some(expected.len() as u32) };
+        let answer = block_on(engine.generate(&prompt.ids, &options, &StopFlag::default(), &mut |_| {})).unwrap();
+        assert_eq!(answer.ids[..counted], expected[..counted], "{:?}", prompt.text);
+        assert!(counted >= expected.len().min(6), "only {counted} margins exceed the error {error:e}");
+    }
+}
+
+/// The largest absolute error of the 64 highest logits and of the logarithm of their sum.
+#[track_caller]
+fn check_logits(logits: &[f32], case: &Value, bound: f64) -> f64 {
+    let logits: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
+    let mean = logits.iter().sum::<f64>() / logits.len() as f64;
+    let deviation = (logits.iter().map(|logit| (logit - mean).powi(2)).sum::<f64>() / logits.len() as f64).sqrt();
+    let top: Vec<(usize, f64)> = serde_json::from_value(case["first_logits_top64"].clone()).unwrap();
+    let mut largest: f64 = 0.0;
+    for (id, expected) in top {
+        let error = (logits[id] - expected).abs();
+        assert!(error <= bound * deviation, "logit {id}: got {}, expected {expected}", logits[id]);
+        largest = largest.max(error);
+    }
+    let got = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+    let expected = case["first_logits_logsumexp"].as_f64().unwrap();
+    assert!((got - expected).abs() <= bound * deviation, "logsumexp: got {got}, expected {expected}");
+    largest
+}
+
+#[test]
+fn with_subgroups() {
+    check(Device::Gpu(TierChoice::Subgroups), KvType::F32, 1e-3);
+}
+
+#[test]
+fn without_subgroups() {
+    check(Device::Gpu(TierChoice::Plain), KvType::F32, 1e-3);
+}
+
+#[test]
+fn with_a_cache_of_halves() {
+    check(Device::Gpu(TierChoice::Plain), KvType::F16, 1e-2);
+}
+
+#[test]
+fn on_the_reference() {
+    check(Device::Reference, KvType::F32, 1e-4);
+}
