@@ -1,4 +1,4 @@
-// All browser tests in one browser. Started by `cargo xtask test browser`.
+// All browser tests in one browser. Started by `cargo xtask test browser [SUITE …]`.
 
 import { launch } from "./lib/browser.mjs";
 import { finish } from "./lib/harness.mjs";

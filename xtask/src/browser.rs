@@ -76,8 +76,8 @@ impl Stage {
     }
 }
 
-/// Every browser test in every browser.
-pub(crate) fn test(places: &Places) -> Result<Tally> {
+/// The tests of these suites, or of all if none is named, in every browser.
+pub(crate) fn test(places: &Places, suites: &[&str]) -> Result<Tally> {
     let stage = Stage::set_up(places)?;
     // If this fails, the test that compiles them does too, and says that there are none.
     if let Err(error) = step("Writing down all shaders", || write_shaders(&stage)) {
@@ -86,7 +86,7 @@ pub(crate) fn test(places: &Places) -> Result<Tally> {
     let mut tally = Tally::default();
     for browser in Browser::ALL {
         let mut script = stage.script("test.mjs", browser)?;
-        tally += step(format!("Testing the page in {}", browser.name()), || counted(&mut script))?;
+        tally += step(format!("Testing the page in {}", browser.name()), || counted(script.args(suites)))?;
     }
     Ok(tally)
 }

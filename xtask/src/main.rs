@@ -27,8 +27,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask run [--port N]
     Sets everything up, builds the app and serves it on http://localhost:8080.
-cargo xtask test [lint | native | browser]
-    Sets up what tests need and runs them: all, or one kind.
+cargo xtask test [lint | native | browser [SUITE ...]]
+    Sets up what tests need and runs them: all, or one kind, or suites of tests/browser/suites.
 cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
 cargo xtask bench [native | browser]
@@ -51,8 +51,9 @@ fn act(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["run"] => run::run(run::DEFAULT_PORT),
         ["run", "--port", port] => run::run(port.parse()?),
-        ["test"] => test::test(&test::Kind::ALL),
-        ["test", kind] => test::test(&[test::Kind::from_name(kind)?]),
+        ["test"] => test::test(&test::Kind::ALL, &[]),
+        ["test", "browser", suites @ ..] => test::test(&[test::Kind::Browser], suites),
+        ["test", kind] => test::test(&[test::Kind::from_name(kind)?], &[]),
         ["dist", options @ ..] => dist::dist(&dist::Options::parse(options)?),
         ["bench"] => bench::bench(&bench::Where::ALL),
         ["bench", place] => bench::bench(&[bench::Where::from_name(place)?]),

@@ -36,11 +36,11 @@ impl Kind {
         }
     }
 
-    fn run(self, places: &Places) -> Result<Tally> {
+    fn run(self, places: &Places, suites: &[&str]) -> Result<Tally> {
         match self {
             Kind::Lint => native::lint(places),
             Kind::Native => native::test(places),
-            Kind::Browser => browser::test(places),
+            Kind::Browser => browser::test(places, suites),
         }
     }
 }
@@ -76,14 +76,15 @@ impl Tally {
 }
 
 /// Runs all tests of these kinds, also after some have failed, and fails if any did.
-pub(crate) fn test(kinds: &[Kind]) -> Result<()> {
+/// `suites` names browser suites; empty means all.
+pub(crate) fn test(kinds: &[Kind], suites: &[&str]) -> Result<()> {
     let places = Places::find()?;
     let start = Instant::now();
     let mut total = Tally::default();
     let mut lines = Vec::new();
     for kind in kinds {
         let start = Instant::now();
-        let tally = kind.run(&places).unwrap_or_else(|error| {
+        let tally = kind.run(&places, suites).unwrap_or_else(|error| {
             println!("    FAILED: {error:#}");
             Tally { passed: 0, failed: 1 }
         });

@@ -47,11 +47,11 @@ export class App {
     if (outcome !== "ready") throw new Error(`The model was not loaded; the page says: ${outcome}`);
   }
 
-  /** `ready` once a model can answer, or what the page says went wrong. */
+  /** `ready` once a model can answer, or what the page says went wrong, behind the failure's kind. */
   outcome({ seconds = 240 } = {}) {
     const look = () => this.page.evaluate((error, composer) => {
       const alert = document.querySelector(error);
-      if (alert) return alert.textContent;
+      if (alert) return `${alert.dataset.kind}: ${alert.querySelector("p").textContent}`;
       return document.querySelector(composer)?.hasAttribute("aria-describedby") ? null : "ready";
     }, byId("error"), byId("composer"));
     return until("a model to be ready, or an error", look, { seconds });
@@ -80,6 +80,22 @@ export class App {
   async ask(text) {
     await this.write(text);
     await this.page.keyboard.press("Enter");
+  }
+
+  /** Replaces what is in the composer, at once. */
+  async paste(text) {
+    await this.page.focus(byId("composer"));
+    await this.page.evaluate((selector, value) => {
+      const composer = document.querySelector(selector);
+      composer.value = value;
+      composer.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    }, byId("composer"), text);
+  }
+
+  /** Closes the first alert. */
+  async dismiss() {
+    await this.page.evaluate((selector) => document.querySelector(`${selector} [aria-label="Dismiss"]`).click(), byId("error"));
+    await until("the alert to go", async () => !(await this.has("error")), { seconds: 5 });
   }
 
   draft() {

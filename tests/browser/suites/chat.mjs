@@ -51,6 +51,25 @@ export async function chat({ browser, outside }) {
     assert.match(stats, /context \d/);
   });
 
+  await test("a prompt longer than the context is refused with both numbers, and the chat goes on", async () => {
+    await app.paste("word ".repeat(6000));
+    await tab.page.keyboard.press("Enter");
+    await until("a refusal", () => app.has("error"), { seconds: 60 });
+    assert.match(await app.outcome(), /^Prompt: .*6\d\d\d tokens.*4096/);
+    await app.dismiss();
+    assert.equal(await app.outcome({ seconds: 10 }), "ready");
+    await checkTroubles(tab);
+  });
+
+  await test("nothing is sent that is empty", async () => {
+    await app.paste("");
+    const before = (await app.messages()).length;
+    await app.ask("  ");
+    assert.equal((await app.messages()).length, before);
+    assert.equal(await app.isBusy(), false);
+    await app.paste("");
+  });
+
   await test("a new chat starts empty, and control tokens that a person types stay text", async () => {
     await app.click("new-chat");
     assert.deepEqual(await app.messages(), []);
