@@ -95,10 +95,16 @@ impl EngineError {
 }
 
 /// Error messages are written to be joined to others; alone they begin with a capital and end with a full stop.
+/// A name that they begin with, of a file or an address, stays as it is.
 fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
+    let message = message.trim_end_matches('.');
+    let word = message.split(' ').next().unwrap_or_default();
+    match message.split_at_checked(1) {
+        Some((first, rest)) if word.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            format!("{}{rest}.", first.to_ascii_uppercase())
+        }
+        _ => format!("{message}."),
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +140,11 @@ mod tests {
             EngineError::PromptTooLong { tokens: 9, context: 8 },
             FailureKind::Prompt,
             "The conversation takes 9 tokens",
+        );
+        check(
+            StoreError::Unreadable { name: "model.gguf".to_string(), detail: "gone".to_string() }.into(),
+            FailureKind::ModelFile,
+            "model.gguf can't be read (gone)",
         );
     }
 }
