@@ -4,10 +4,14 @@ use indicatif::{DecimalBytes, HumanDuration, ProgressBar, ProgressStyle};
 use protocol::{LoadProgress, LoadStage};
 
 /// A bar that goes when it is dropped. `indicatif` draws nothing where stderr is no terminal.
-pub(crate) struct LoadBar(ProgressBar);
+pub(crate) struct LoadBar {
+    bar: ProgressBar,
+    fetching: &'static str,
+}
 
 impl LoadBar {
-    pub(crate) fn new() -> LoadBar {
+    /// `fetching` is what it is called when bytes come from where the model is.
+    pub(crate) fn new(fetching: &'static str) -> LoadBar {
         let bar = ProgressBar::no_length();
         // The template is ours, so it is well-formed; the plain bar would do as well.
         let style =
@@ -15,25 +19,26 @@ impl LoadBar {
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("━╸ "));
         }
-        LoadBar(bar)
+        LoadBar { bar, fetching }
     }
 
     pub(crate) fn show(&self, progress: &LoadProgress) {
-        self.0.set_message(match progress.stage {
-            LoadStage::Opening => "Opening",
-            LoadStage::Downloading => "Downloading",
+        self.bar.set_message(match progress.stage {
+            // Nothing is known of the file yet, so there is nothing to draw.
+            LoadStage::Opening => return,
+            LoadStage::Downloading => self.fetching,
             LoadStage::Reading => "Reading",
             LoadStage::Preparing => "Compiling kernels",
         });
-        self.0.set_length(progress.total_bytes);
-        self.0.set_prefix(speed(progress));
-        self.0.set_position(progress.done_bytes);
+        self.bar.set_length(progress.total_bytes);
+        self.bar.set_prefix(speed(progress));
+        self.bar.set_position(progress.done_bytes);
     }
 }
 
 impl Drop for LoadBar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

@@ -62,6 +62,9 @@ impl Chat {
             }
             text.clear();
             if input.read_line(&mut text).context("The next message can't be read")? == 0 {
+                if terminal {
+                    tell(""); // Else the shell goes on in the line of the prompt sign.
+                }
                 return Ok(());
             }
             match Line::parse(&text) {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::Read;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -51,13 +52,16 @@ impl HttpSource {
     /// Fails if `url` is not an address. Nothing is asked yet.
     pub(crate) fn new(url: &str) -> Result<HttpSource> {
         let parsed: Uri = url.parse().with_context(|| format!("{url} is not a valid address"))?;
-        parsed.host().with_context(|| format!("{url} names no host"))?;
+        let host = parsed.host().filter(|host| !host.is_empty());
+        let host = host.with_context(|| format!("{url} names no host"))?;
         let config = Agent::config_builder()
             .user_agent(concat!("pronk/", env!("CARGO_PKG_VERSION")))
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(SILENCE_TIMEOUT))
             .timeout_per_read(Some(SILENCE_TIMEOUT));
+        // As in browsers: a proxy knows another "localhost" than we do.
+        let config = if is_this_machine(host) { config.proxy(None) } else { config };
         Ok(HttpSource {
             url: url.to_owned(),
             agent: config.build().into(),
@@ -110,6 +114,19 @@ impl HttpSource {
     }
 }
 
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse();
+    host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+impl Stream {
+    /// Goes on to the end: only a body whose end has been seen gives its connection back for the next request.
+    /// A host that sends much more than was asked is not listened to.
+    fn finish(&mut self) {
+        let _ = self.reader.by_ref().take(LOT as u64).read_to_end(&mut Vec::new());
+    }
+}
+
 impl Source for HttpSource {
     fn name(&self) -> &str {
         &self.url
@@ -117,13 +134,14 @@ impl Source for HttpSource {
 
     /// Asks for the first byte rather than by HEAD, which signed addresses often refuse.
     async fn size(&self) -> Result<u64, StoreError> {
-        let (stream, total) = match self.request(&(0..1)) {
+        let (mut stream, total) = match self.request(&(0..1)) {
             // Without a first byte there are none.
             Err(StoreError::Changed { .. }) => return Ok(0),
             answer => answer?,
         };
-        if stream.length == Length::Rest {
-            self.open.replace(Some(stream));
+        match stream.length {
+            Length::Rest => drop(self.open.replace(Some(stream))),
+            Length::Part => stream.finish(),
         }
         total.ok_or_else(|| StoreError::SizeUnknown { name: self.url.clone() })
     }
@@ -152,8 +170,7 @@ impl Source for HttpSource {
         }
         match stream.length {
             Length::Rest => drop(self.open.replace(Some(stream))),
-            // Only a body whose end has been seen gives its connection back for the next request.
-            Length::Part => drop(stream.reader.read(&mut [0])),
+            Length::Part => stream.finish(),
         }
         Ok(())
     }
@@ -164,5 +181,26 @@ impl Source for HttpSource {
 
     fn version(&self) -> Option<String> {
         self.version.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_and_others() {
+        let rows = [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("[::1]", true),
+            ("192.168.0.1", false),
+            ("127.0.0.1.example.com", false),
+            ("localhost.example.com", false),
+        ];
+        for (host, expected) in rows {
+            assert_eq!(is_this_machine(host), expected, "{host}");
+        }
     }
 }

@@ -57,11 +57,14 @@ pub(crate) fn read_header(model: &ModelArgs) -> Result<Header> {
 /// Loads a model, with a bar on stderr if that is a terminal.
 pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
     Ok(match &model.location {
-        Location::Path(path) => load_from(&open(path)?, &NoStore, options),
-        Location::Url(url) => match cache(model)? {
-            Some(disk) => load_from(&HttpSource::new(url)?, &disk, options),
-            None => load_from(&HttpSource::new(url)?, &NoStore, options),
-        },
+        Location::Path(path) => load_from(&open(path)?, &NoStore, options, LoadBar::new("Reading")),
+        Location::Url(url) => {
+            let (source, bar) = (HttpSource::new(url)?, LoadBar::new("Downloading"));
+            match cache(model)? {
+                Some(disk) => load_from(&source, &disk, options, bar),
+                None => load_from(&source, &NoStore, options, bar),
+            }
+        }
     }?)
 }
 
@@ -86,8 +89,8 @@ fn load_from<S: Source, T: Store>(
     source: &S,
     store: &T,
     options: LoadOptions,
+    bar: LoadBar,
 ) -> Result<Engine, EngineError> {
-    let bar = LoadBar::new();
     pollster::block_on(Engine::load(origin(source, store), options, &mut |progress| bar.show(&progress)))
 }
 

@@ -1,0 +1,179 @@
+//! Each command's output, for people and as JSON.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::run::{MODEL, Scratch, fields, ids, pronk, pronk_reading};
+
+const REFERENCE: [&str; 2] = ["--device", "reference"];
+
+#[test]
+fn inspect_reports_what_the_header_says() {
+    let report = pronk(&["inspect", MODEL, "--json"]).json();
+    // Every figure as gguf-py reports it.
+    let rows = [
+        ("/name", json!("tiny mixed quants")),
+        ("/file", json!(MODEL)),
+        ("/bytes", json!(1_618_528)),
+        ("/gguf_version", json!(3)),
+        ("/licence", Value::Null),
+        ("/built_with_llama", json!(false)),
+        ("/parameters", json!(1_708_288)),
+        ("/quantization", json!("Q4_0")),
+        ("/config/num_key_value_heads", json!(2)),
+        ("/config/max_position_embeddings", json!(131_072)),
+        ("/config/tie_word_embeddings", json!(true)),
+        ("/memory/context", json!(4096)),
+        ("/memory/weights", json!(1_610_016)),
+        // 3 layers, keys and values, 2 heads of 64, 4096 tokens, 2 bytes.
+        ("/memory/kv_cache_f16", json!(3 * 2 * 2 * 64 * 4096 * 2)),
+        ("/memory/kv_cache_f32", json!(3 * 2 * 2 * 64 * 4096 * 4)),
+        ("/tokenizer/pre", json!("llama-bpe")),
+        ("/tokenizer/tokens", json!(330)),
+        ("/tokenizer/bos_token_id", json!(261)),
+        ("/tokenizer/add_bos_token", json!(true)),
+        ("/metadata/llama.rope.freq_base", json!(500_000.0)),
+        ("/metadata/tokenizer.ggml.tokens", json!("an array of 330 strings")),
+        (
+            "/tensors/0",
+            json!({"name": "rope_freqs.weight", "dtype": "F32", "shape": [1, 32], "offset": 8512, "bytes": 128}),
+        ),
+    ];
+    for (path, expected) in rows {
+        assert_eq!(report.pointer(path), Some(&expected), "{path}");
+    }
+    assert_eq!(report["tensors"].as_array().unwrap().len(), 30);
+    assert!(report["chat_template"].as_str().unwrap().starts_with("{{ '<|begin_of_text|>' }}"));
+}
+
+#[test]
+fn inspect_tells_a_person() {
+    let text = pronk(&["inspect", MODEL]).text().to_owned();
+    for line in [
+        "  parameters   1,708,288, most of them as Q4_0",
+        "  context      131,072 tokens",
+        "  llama.block_count = 3 as u32",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line:?} is not in:\n{text}");
+    }
+    let q_proj = text.lines().find(|line| line.contains("model.layers.*.self_attn.q_proj.weight")).unwrap();
+    assert!(q_proj.contains("3 x Q4_0 [256, 256]") && q_proj.ends_with("from byte 99424"), "{q_proj}");
+}
+
+#[test]
+fn tokenize_takes_text_as_text_unless_told() {
+    let rows: [(&[&str], &[u32]); 4] = [
+        // The tiny vocabulary has a token for each byte; control tokens come after them.
+        (&["--text", "<|eot_id|>"], &[60, 124, 101, 111, 116, 95, 105, 100, 124, 62]),
+        (&["--text", "a<|eot_id|>", "--parse-special"], &[97, 265]),
+        (&["--text", "--json"], &[45, 45, 106, 115, 111, 110]),
+        (&["--text", ""], &[]),
+    ];
+    for (arguments, expected) in rows {
+        let answer = pronk(&[&["tokenize", MODEL, "--json"], arguments].concat()).json();
+        assert_eq!(fields(&answer), ["ids"]);
+        assert_eq!(ids(&answer["ids"]), expected, "{arguments:?}");
+    }
+    assert_eq!(
+        pronk(&["tokenize", MODEL, "--text", "a b"]).text(),
+        "     97  \"a\"\n     32  \" \"\n     98  \"b\"\n"
+    );
+}
+
+#[test]
+fn render_gives_text_and_ids() {
+    let scratch = Scratch::new();
+    let messages = r#"[{"role": "user", "content": "a<|eot_id|>"}]"#;
+    let file = scratch.file("messages.json", messages);
+    let answer = pronk(&["render", MODEL, "--messages", &file, "--json"]).json();
+    assert_eq!(fields(&answer), ["text", "ids"]);
+    let text = answer["text"].as_str().unwrap();
+    assert!(text.starts_with("<|begin_of_text|>") && text.contains("a<|eot_id|>"), "{text}");
+    let found = ids(&answer["ids"]);
+    // The template closes the message with one; the one that was typed is text.
+    assert_eq!(found.iter().filter(|id| **id == 265).count(), 1, "{found:?}");
+    assert_eq!(pronk_reading(messages, &["render", MODEL, "--messages", "-"]).text(), text);
+}
+
+/// A prompt is ordinary text behind `bos`, and a conversation goes through the template: as ids they are the same.
+#[test]
+fn generate_takes_text_messages_or_ids() {
+    let messages = r#"[{"role": "user", "content": "a"}]"#;
+    let rendered = pronk_reading(messages, &["render", MODEL, "--messages", "-", "--json"]).json();
+    let rendered = crate::run::list(&ids(&rendered["ids"]));
+    let rows = [
+        (["--prompt", "a<|eot_id|>"], "", "261,97,60,124,101,111,116,95,105,100,124,62"),
+        (["--messages", "-"], messages, rendered.as_str()),
+    ];
+    for (ask, stdin, ids) in rows {
+        let rest = ["--max-tokens", "4", "--json", "--device", "reference"];
+        let expected = pronk(&[&["generate", MODEL, "--ids", ids], rest.as_slice()].concat()).json();
+        assert_eq!(expected["ids"].as_array().unwrap().len(), 4);
+        let answer = pronk_reading(stdin, &[&["generate", MODEL], ask.as_slice(), &rest].concat());
+        assert_eq!(answer.json(), expected, "{ask:?}");
+    }
+}
+
+#[test]
+fn generate_streams_the_text_of_its_json() {
+    let arguments = ["generate", MODEL, "--prompt", "Hello", "--max-tokens", "6", "--kernels", "plain"];
+    let answer = pronk(&[arguments.as_slice(), &["--json"]].concat()).json();
+    let text = answer["text"].as_str().unwrap();
+    assert_eq!(pronk(&arguments).text(), format!("{text}\n"));
+    let none = pronk(
+        &[&["generate", MODEL, "--ids", "1", "--max-tokens", "0", "--json"], REFERENCE.as_slice()].concat(),
+    );
+    assert_eq!(none.text(), "{\"ids\":[],\"text\":\"\"}\n");
+}
+
+/// `pronk … | head` ends quietly, and soon: a thousand tokens take far longer than one line.
+#[test]
+fn a_reader_may_leave() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pronk"))
+        .args(["generate", MODEL, "--prompt", "a", "--max-tokens", "100000", "--context", "100100"])
+        .args(REFERENCE)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn chat_takes_a_message_a_line() {
+    let lines = "a\n\n/stats\n/new\na\n/quit\nb\n";
+    let chat = pronk_reading(lines, &["chat", MODEL, "--max-tokens", "3", "--kernels", "plain"]);
+    assert_eq!(chat.code, Some(0), "{chat:?}");
+    // Two answers to the same question in new chats, and none to what comes behind /quit.
+    let half = chat.stdout.len() / 2;
+    assert_eq!(chat.stdout[..half], chat.stdout[half..], "{chat:?}");
+    assert!(chat.stderr.contains("3 tokens at"), "{chat:?}");
+}
+
+#[test]
+fn bench_prints_rows_for_xtask() {
+    let arguments = ["bench", MODEL, "--prompt-tokens", "20", "--decode-tokens", "4", "--json"];
+    let bench = pronk(&[arguments.as_slice(), &["--kernels", "subgroups"]].concat());
+    assert_eq!(bench.code, Some(0), "{bench:?}");
+    let rows: Value = serde_json::from_str(&bench.stdout).unwrap();
+    let row = |name: &str| rows.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+    for name in ["load", "prefill", "decode", "written a token", "memory on the device"] {
+        assert!(row(name)["value"].as_f64().unwrap() > 0.0, "{name}: {rows}");
+    }
+    for (name, exactly) in
+        [("submits a token", 1.0), ("read back a token", 4.0), ("objects created a token", 0.0)]
+    {
+        assert_eq!((&row(name)["value"], &row(name)["wanted"]), (&json!(exactly), &json!(exactly)), "{name}");
+    }
+    assert_eq!(fields(row("decode")), ["name", "value", "unit", "min", "max"]);
+    assert_eq!(row("decode")["unit"], "tok/s");
+
+    let reference = pronk(&[arguments.as_slice(), &REFERENCE].concat());
+    let rows: Value = serde_json::from_str(&reference.stdout).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 3, "the reference has no GPU to count on: {reference:?}");
+}
