@@ -48,13 +48,14 @@ fn check(device: Device, kv: KvType, bound: f64) {
 
         let (logits, _) = block_on(engine.logits(&prompt.ids)).unwrap();
         let error = check_logits(&logits, &case, bound);
-        println!("{device:?} {kv:?}: {:?}: error {error:.1e}", prompt.text.lines().nth_back(1));
+        eprintln!("{device:?} {kv:?}: {:?}: error {error:.1e}", prompt.text.lines().nth_back(1));
 
         let expected = ids(&case["greedy_ids"]);
         let margins: Vec<f64> = serde_json::from_value(case["greedy_margins"].clone()).unwrap();
         let counted = margins.iter().position(|margin| *margin < 2.0 * error).unwrap_or(margins.len());
         let options = GenerateOptions { max_tokens: Some(expected.len() as u32) };
-        let answer = block_on(engine.generate(&prompt.ids, &options, &StopFlag::default(), &mut |_| {})).unwrap();
+        let answer =
+            block_on(engine.generate(&prompt.ids, &options, &StopFlag::default(), &mut |_| {})).unwrap();
         assert_eq!(answer.ids[..counted], expected[..counted], "{:?}", prompt.text);
         assert!(counted >= expected.len().min(6), "only {counted} margins exceed the error {error:e}");
     }
@@ -65,7 +66,8 @@ fn check(device: Device, kv: KvType, bound: f64) {
 fn check_logits(logits: &[f32], case: &Value, bound: f64) -> f64 {
     let logits: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
     let mean = logits.iter().sum::<f64>() / logits.len() as f64;
-    let deviation = (logits.iter().map(|logit| (logit - mean).powi(2)).sum::<f64>() / logits.len() as f64).sqrt();
+    let deviation =
+        (logits.iter().map(|logit| (logit - mean).powi(2)).sum::<f64>() / logits.len() as f64).sqrt();
     let top: Vec<(usize, f64)> = serde_json::from_value(case["first_logits_top64"].clone()).unwrap();
     let mut largest: f64 = 0.0;
     for (id, expected) in top {

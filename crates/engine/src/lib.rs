@@ -26,13 +26,14 @@ pub use load::{LoadOptions, Origin};
 pub use stop::StopFlag;
 
 use chat::{Template, Tokenizer};
-use protocol::{DeviceReport, ModelInfo};
+use protocol::{DeviceReport, Failure, ModelInfo};
 
 /// A loaded model that answers.
 #[derive(Debug)]
 pub struct Engine {
     info: ModelInfo,
     device: DeviceReport,
+    not_stored: Option<Failure>,
     tokenizer: Tokenizer,
     template: Template,
     backend: Backend,
@@ -49,6 +50,11 @@ impl Engine {
     /// The device it runs on.
     pub fn device(&self) -> &DeviceReport {
         &self.device
+    }
+
+    /// Why its bytes were not kept on this machine, if they should have been and were not. The model works all the same.
+    pub fn not_stored(&self) -> Option<&Failure> {
+        self.not_stored.as_ref()
     }
 
     /// Text to ids and back.

@@ -1,8 +1,8 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use format::Checkpoint;
+use format::{Checkpoint, Config};
 use gpu::{Gpu, TierChoice};
-use llama::{KvType, Model, Options};
+use llama::{KvType, LlamaError, Model, Options};
 use protocol::{DeviceReport, LoadProgress, ModelInfo};
 use store::{Hash, Piece, Pieces, Source, Store};
 
@@ -67,36 +67,63 @@ impl Engine {
         let tokenizer = tokenizer(&checkpoint)?;
         let template = template(&checkpoint, &tokenizer)?;
 
-        let most = checkpoint.config.max_position_embeddings;
-        let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(most));
+        let options = model_options(options, &checkpoint.config)?;
         let backend = match gpu {
-            Some(gpu) => {
-                let mut loader = llama::Loader::new(&gpu, &checkpoint).await?;
-                loader.push(&head)?;
-                drop(head);
-                while let Some(piece) = report.next(&mut pieces).await? {
-                    loader.push(&piece.bytes)?;
-                }
-                let weights = loader.finish()?;
-                report.preparing();
-                let options = Options { context, chunk: CHUNK, kv: options.kv };
-                let model = Model::new(gpu, checkpoint.config, weights, options).await?;
-                Backend::Gpu(Box::new(model))
-            }
-            None => {
-                let mut builder = cpu::Weights::builder(&checkpoint);
-                builder.push(0, &head)?;
-                while let Some(Piece { offset, bytes, .. }) = report.next(&mut pieces).await? {
-                    builder.push(offset, &bytes)?;
-                }
-                let model = cpu::Model::new(checkpoint.config, builder.finish()?);
-                Backend::Reference(Box::new(Reference::new(model, context)))
-            }
+            Some(gpu) => on_gpu(gpu, &checkpoint, options, head, &mut pieces, &mut report).await?,
+            None => on_cpu(&checkpoint, options, head, &mut pieces, &mut report).await?,
         };
         let info = model_info(&checkpoint, origin.source.name(), backend.context());
         let device = device_report(&backend);
-        Ok(Engine { info, device, tokenizer, template, backend, cached: Vec::new() })
+        let not_stored = pieces.storage_failure().map(|error| EngineError::from(error.clone()).failure());
+        Ok(Engine { info, device, not_stored, tokenizer, template, backend, cached: Vec::new() })
     }
+}
+
+/// The context that was asked for, or the usual one; refused before anything large is fetched.
+fn model_options(options: LoadOptions, config: &Config) -> Result<Options, LlamaError> {
+    let most = config.max_position_embeddings;
+    let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(most));
+    if context == 0 || context > most {
+        return Err(LlamaError::Context { asked: context, most });
+    }
+    Ok(Options { context, chunk: CHUNK, kv: options.kv })
+}
+
+/// Weights go to the device piece by piece; a piece is let go before the next is taken.
+async fn on_gpu<S: Source, T: Store>(
+    gpu: Gpu,
+    checkpoint: &Checkpoint,
+    options: Options,
+    head: Vec<u8>,
+    pieces: &mut Pieces<'_, S, T>,
+    report: &mut Reporter<'_>,
+) -> Result<Backend, EngineError> {
+    let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
+    loader.push(&head)?;
+    drop(head);
+    while let Some(piece) = report.next(pieces).await? {
+        loader.push(&piece.bytes)?;
+    }
+    let weights = loader.finish()?;
+    report.preparing();
+    let model = Model::new(gpu, checkpoint.config, weights, options).await?;
+    Ok(Backend::Gpu(Box::new(model)))
+}
+
+async fn on_cpu<S: Source, T: Store>(
+    checkpoint: &Checkpoint,
+    options: Options,
+    head: Vec<u8>,
+    pieces: &mut Pieces<'_, S, T>,
+    report: &mut Reporter<'_>,
+) -> Result<Backend, EngineError> {
+    let mut builder = cpu::Weights::builder(checkpoint);
+    builder.push(0, &head)?;
+    while let Some(Piece { offset, bytes, .. }) = report.next(pieces).await? {
+        builder.push(offset, &bytes)?;
+    }
+    let model = cpu::Model::new(checkpoint.config, builder.finish()?);
+    Ok(Backend::Reference(Box::new(Reference::new(model, options.context))))
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo {

@@ -1,5 +1,7 @@
 //! The loop on a tiny model: what it answers, what it reuses, and how it ends.
 
+#![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
 use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
 use gpu::TierChoice;
 use llama::KvType;
@@ -125,7 +127,8 @@ fn stop_is_heard_while_the_prompt_is_read() {
             stop.stop();
         }
     };
-    let answer = block_on(engine.generate(&prompt(200), &GenerateOptions::default(), &stop, on_event)).unwrap();
+    let answer =
+        block_on(engine.generate(&prompt(200), &GenerateOptions::default(), &stop, on_event)).unwrap();
     assert_eq!((answer.reason, answer.ids.len()), (FinishReason::Stopped, 0));
     assert!(read > 0 && read < 200, "{read}");
     // What was read is kept, and is right.
@@ -176,7 +179,10 @@ fn a_context_that_the_model_does_not_have_is_refused() {
         let options = LoadOptions { device: PLAIN, context: Some(context), kv: KvType::F16 };
         let error = block_on(Engine::load(origin, options, &mut |_| {})).unwrap_err();
         let message = error.failure().message;
-        assert!(message.contains(&format!("context of {context} tokens")) && message.contains("131072"), "{message}");
+        assert!(
+            message.contains(&format!("context of {context} tokens")) && message.contains("131072"),
+            "{message}"
+        );
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Event {
         model: ModelInfo,
         /// The device it runs on.
         device: DeviceReport,
+        /// Why its bytes were not kept on this machine, if they should have been and were not.
+        not_stored: Option<Failure>,
     },
     /// Part of the prompt has been read.
     Prefill {

@@ -100,8 +100,7 @@ impl Store for IndexedDb {
     async fn record(&self, model: &str) -> Result<Option<Record>, StoreError> {
         let value = self.get(RECORDS, JsValue::from(model)).await?;
         let bytes = value.and_then(|value| value.dyn_into::<Uint8Array>().ok());
-        // A record that cannot be read is none: the pieces are then fetched again.
-        Ok(bytes.and_then(|bytes| Record::from_bytes(&bytes.to_vec()).ok()))
+        bytes.map(|bytes| Record::from_bytes(&bytes.to_vec())).transpose()
     }
 
     async fn keep_record(&self, model: &str, record: &Record) -> Result<(), StoreError> {

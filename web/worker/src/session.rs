@@ -94,7 +94,8 @@ impl Session {
         self.work.0.borrow_mut().load = None;
         match loaded {
             Ok(Ok(engine)) => {
-                tell(&Event::Loaded { model: engine.info().clone(), device: engine.device().clone() });
+                let (model, device) = (engine.info().clone(), engine.device().clone());
+                tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
                 self.engine = Some(engine);
             }
             Ok(Err(failure)) => tell(&Event::Failed { turn: None, failure }),

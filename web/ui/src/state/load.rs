@@ -52,11 +52,19 @@ impl State {
         }
     }
 
-    pub(super) fn load_done(&mut self, model: ModelInfo, device: DeviceReport) {
+    pub(super) fn load_done(&mut self, model: ModelInfo, device: DeviceReport, not_stored: Option<Failure>) {
         let ModelPhase::Loading(loading) = &self.model else { return };
         let source = loading.source.clone();
+        let mut model = model;
         if let ModelSource::Url { url, .. } = &source {
-            self.mark_stored(url, Stored::Yes);
+            self.mark_stored(url, if not_stored.is_some() { Stored::No } else { Stored::Yes });
+            // What the site calls a model is often kinder than what its file does.
+            if let Some(entry) = self.catalogue.iter().find(|entry| entry.url == *url) {
+                model.name.clone_from(&entry.name);
+            }
+        }
+        if let Some(failure) = not_stored {
+            self.alert(failure);
         }
         self.model = ModelPhase::Loaded(Rc::new(Loaded { source, model, device }));
         self.choosing = false;

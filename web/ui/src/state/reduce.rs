@@ -53,7 +53,7 @@ impl State {
                 self.catalogue = catalogue.into();
             }
             Event::Loading { progress } => self.load_came_further(progress),
-            Event::Loaded { model, device } => self.load_done(model, device),
+            Event::Loaded { model, device, not_stored } => self.load_done(model, device, not_stored),
             Event::LoadStopped => self.load_stopped(),
             Event::Forgotten { url } => self.mark_stored(&url, Stored::No),
             Event::Prefill { turn, done, total } => self.prompt_read(turn, (done, total)),

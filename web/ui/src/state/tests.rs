@@ -43,7 +43,7 @@ fn progress(done_bytes: u64) -> LoadProgress {
 fn loaded() -> Event {
     Event::Loaded {
         model: ModelInfo {
-            name: "Demo".to_owned(),
+            name: "demo 8k mix".to_owned(),
             bytes: 100,
             parameters: 10,
             quantization: "Q4_1".to_owned(),
@@ -58,6 +58,7 @@ fn loaded() -> Event {
             kernels: Kernels::Plain,
             device_bytes: 100,
         },
+        not_stored: None,
     }
 }
 
@@ -256,6 +257,22 @@ fn every_event_about_loading_in_every_phase() {
     check(event(loaded()), ["", "", "model loaded; choosing false", "", "", "", ""]);
     check(event(Event::LoadStopped), ["", "", "model absent", "", "", "", ""]);
     check(event(Event::Forgotten { url: DEMO.to_owned() }), [""; 7]);
+}
+
+#[test]
+fn a_model_of_the_catalogue_has_its_name_and_is_stored_unless_the_worker_says_otherwise() {
+    let named = |state: &State| match &state.model {
+        ModelPhase::Loaded(loaded) => loaded.model.name.clone(),
+        _ => panic!("no model"),
+    };
+    let stored = hears(&phase("loading"), vec![loaded()]);
+    assert_eq!((named(&stored).as_str(), stored.catalogue[0].stored, stored.alerts.len()), ("Demo", true, 0));
+
+    let Event::Loaded { model, device, .. } = loaded() else { panic!("not loaded") };
+    let failure = Failure { kind: FailureKind::Storage, message: "full".to_owned() };
+    let not_stored = Event::Loaded { model, device, not_stored: Some(failure) };
+    let full = hears(&phase("loading"), vec![not_stored]);
+    assert_eq!((named(&full).as_str(), full.catalogue[0].stored, full.alerts.len()), ("Demo", false, 1));
 }
 
 #[test]
