@@ -122,6 +122,7 @@ impl Gpu {
 
     /// Drops the device at once. Everything that uses it fails with [`GpuError::Lost`] from here on.
     pub fn destroy(&self) {
+        note_loss(&self.lost, "it was given back".to_string());
         self.device.destroy();
     }
 
@@ -149,6 +150,13 @@ impl Gpu {
             (Err(found), TierChoice::Subgroups) => Err(GpuError::NoSubgroups { found }),
             (Err(_), _) => Ok(Tier::Plain),
         }
+    }
+}
+
+/// Frees the device's memory at once: a browser would wait for its garbage collector, and the next model for it.
+impl Drop for Gpu {
+    fn drop(&mut self) {
+        self.destroy();
     }
 }
 
@@ -184,13 +192,17 @@ async fn request_device(
 fn watch(device: &wgpu::Device, lost: &Arc<Mutex<Option<String>>>) {
     let lost = Arc::clone(lost);
     device.set_device_lost_callback(move |reason, message| {
-        let text = if message.is_empty() { format!("{reason:?}") } else { message };
-        if let Ok(mut lost) = lost.lock() {
-            lost.get_or_insert(text);
-        }
+        note_loss(&lost, if message.is_empty() { format!("{reason:?}") } else { message });
     });
     // Errors that matter are caught in scopes; one that escapes them shows as a wrong answer in the tests.
     device.on_uncaptured_error(Arc::new(|error| eprintln!("pronk: the GPU reported: {error}")));
+}
+
+/// The first reason counts: others follow from it.
+fn note_loss(lost: &Mutex<Option<String>>, reason: String) {
+    if let Ok(mut lost) = lost.lock() {
+        lost.get_or_insert(reason);
+    }
 }
 
 #[cfg(not(target_arch = "wasm32"))]

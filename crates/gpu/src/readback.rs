@@ -102,8 +102,9 @@ impl Receipt {
         gpu.alive()?;
         match answer {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(refused(error.to_string())),
-            Err(_) => return Err(refused("the mapping was dropped".to_string())),
+            // A mapping that was granted fails only with its device, which may say so a moment later than this.
+            Ok(Err(error)) => return Err(GpuError::Lost { reason: error.to_string() }),
+            Err(_) => return Err(GpuError::Lost { reason: "a readback was given up".to_string() }),
         }
         let view = staging.get_mapped_range(0..self.bytes).map_err(|error| refused(error.to_string()))?;
         let words = view.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
@@ -127,5 +128,48 @@ impl Gpu {
         self.alive()?;
         poll.map_err(|error| GpuError::Refused { what: "waiting".to_string(), found: error.to_string() })?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TierChoice;
+    use pollster::block_on;
+
+    #[test]
+    fn words_come_back_and_staging_is_used_again() {
+        let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
+        let tensor = block_on(gpu.allocate("t", |make| make.tensor("t", [2, 5]))).unwrap();
+        gpu.write(&tensor, 3, &[7, 8]);
+        assert_eq!(block_on(gpu.read(&tensor)).unwrap(), [0, 0, 0, 7, 8, 0, 0, 0, 0, 0]);
+        assert_eq!(block_on(gpu.read_words(&tensor, 4, 1)).unwrap(), [8]);
+        let before = gpu.counts();
+        for _ in 0..3 {
+            assert_eq!(block_on(gpu.read_words(&tensor, 3, 2)).unwrap(), [7, 8]);
+        }
+        let spent = gpu.counts() - before;
+        assert_eq!((spent.bytes_read, spent.submits, spent.objects_created), (24, 3, 0));
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_of_its_own_everywhere() {
+        let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
+        let tensor = block_on(gpu.allocate("t", |make| make.tensor("t", [1, 4]))).unwrap();
+        gpu.destroy();
+        let lost = |error: GpuError| matches!(error, GpuError::Lost { .. });
+        assert!(lost(block_on(gpu.read(&tensor)).unwrap_err()));
+        assert!(lost(gpu.alive().unwrap_err()));
+        assert!(lost(block_on(gpu.allocate("u", |make| make.tensor("u", [1, 4]))).unwrap_err()));
+        assert!(lost(gpu.step(1, &0u32).submit().unwrap_err()));
+    }
+
+    #[test]
+    fn a_tensor_that_cannot_be_bound_is_refused_by_its_size() {
+        let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
+        let limit = gpu.limits().binding_bytes;
+        let columns = limit as usize / 4 + 1;
+        let error = block_on(gpu.allocate("big", |make| make.tensor("lm_head", [1, columns]))).unwrap_err();
+        assert_eq!(error, GpuError::TooLarge { label: "lm_head".to_string(), bytes: limit + 4, limit });
     }
 }
