@@ -23,9 +23,17 @@ use clap::Parser;
 use crate::args::Cli;
 use crate::output::{reader_has_left, tell};
 
+/// Rust's own exit code for a panic, without its backtrace or a core dump.
+const PANICKED: i32 = 101;
+
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     quiet_wayland();
+    std::panic::set_hook(Box::new(|panic| {
+        let panic = panic.to_string().replace('\n', " ");
+        tell(&format!("pronk: This is a mistake in pronk, not yours; please report it: {panic}."));
+        std::process::exit(PANICKED);
+    }));
     match commands::run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if reader_has_left(&error) => ExitCode::SUCCESS,

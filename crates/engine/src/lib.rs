@@ -22,7 +22,7 @@ pub use backend::{Backend, Device};
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
 pub use header::{read_header, template, tokenizer};
-pub use load::{LoadOptions, Origin};
+pub use load::{DEFAULT_CONTEXT, LoadOptions, Origin};
 pub use stop::StopFlag;
 
 use chat::{Template, Tokenizer};

@@ -12,7 +12,7 @@ use crate::progress::Reporter;
 use crate::{Engine, EngineError};
 
 /// Tokens of context unless asked otherwise: a long conversation, yet little memory.
-const DEFAULT_CONTEXT: usize = 4096;
+pub const DEFAULT_CONTEXT: usize = 4096;
 
 /// Most tokens that a prefill step takes.
 const CHUNK: usize = 128;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
-use engine::{Backend, Engine, LoadOptions};
+use engine::{Backend, DEFAULT_CONTEXT, Engine, LoadOptions};
 use gpu::Counts;
 use serde::Serialize;
 
@@ -41,7 +41,8 @@ struct Row {
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let (prompt_tokens, decode_tokens) = (args.prompt_tokens as usize, args.decode_tokens as usize);
-    let context = Some((prompt_tokens + decode_tokens).max(1 + 1 + COUNTED));
+    // The usual context, so that memory is what a chat takes, unless the prompt is longer than that.
+    let context = Some(prompt_tokens + decode_tokens).filter(|needed| *needed > DEFAULT_CONTEXT);
     let start = Instant::now();
     let mut engine =
         load(&args.model, LoadOptions { device: args.device.device(), context, kv: args.kv.kv() })?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
+use engine::DEFAULT_CONTEXT;
 use format::{Array, Checkpoint, Config, GgmlType, Gguf, TensorInfo, TensorName, Value};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
@@ -12,9 +13,6 @@ use serde_json::json;
 use crate::args::InspectArgs;
 use crate::output::{print, print_json};
 use crate::source::read_header;
-
-/// The context that memory is estimated for: what a load takes unless told otherwise.
-const CONTEXT: usize = 4096;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -91,7 +89,7 @@ fn config(config: &Config) -> serde_json::Value {
         "head_dim": config.head_dim,
         "vocab_size": config.vocab_size,
         "max_position_embeddings": config.max_position_embeddings,
-        "rms_norm_eps": config.rms_norm_eps,
+        "rms_norm_eps": shortest(config.rms_norm_eps),
         "rope_theta": config.rope_theta,
         "tie_word_embeddings": config.tie_word_embeddings,
     })
@@ -116,7 +114,8 @@ fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
 fn memory(checkpoint: &Checkpoint) -> Memory {
     let Config { num_hidden_layers, num_key_value_heads, head_dim, max_position_embeddings, .. } =
         checkpoint.config;
-    let context = CONTEXT.min(max_position_embeddings);
+    // What a load takes unless told otherwise.
+    let context = DEFAULT_CONTEXT.min(max_position_embeddings);
     // Keys and values; `Config` keeps each factor small enough for a u64.
     let values = (2 * num_hidden_layers * num_key_value_heads * head_dim) as u64 * context as u64;
     let weights = checkpoint.tensors.iter().map(|tensor| tensor.len).sum();
@@ -134,12 +133,17 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::I32(value) => json!(value),
         Value::U64(value) => json!(value),
         Value::I64(value) => json!(value),
-        Value::F32(value) => json!(value),
+        Value::F32(value) => json!(shortest(*value)),
         Value::F64(value) => json!(value),
         Value::Bool(value) => json!(value),
         Value::String(value) => json!(value),
         Value::Array(Array::Strings(_) | Array::Numbers { .. }) => json!(value.to_string()),
     }
+}
+
+/// The number that was meant: as `f64`, 1e-5 would be 9.999999747378752e-6.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 impl Tensor {

@@ -14,6 +14,7 @@ use store::{NoStore, Source, Store};
 
 use crate::args::ModelArgs;
 use crate::location::Location;
+use crate::output::tell;
 use crate::progress::LoadBar;
 use disk::DiskStore;
 use file::FileSource;
@@ -56,7 +57,7 @@ pub(crate) fn read_header(model: &ModelArgs) -> Result<Header> {
 
 /// Loads a model, with a bar on stderr if that is a terminal.
 pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
-    Ok(match &model.location {
+    let engine = match &model.location {
         Location::Path(path) => load_from(&open(path)?, &NoStore, options, LoadBar::new("Reading")),
         Location::Url(url) => {
             let (source, bar) = (HttpSource::new(url)?, LoadBar::new("Downloading"));
@@ -65,7 +66,11 @@ pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
                 None => load_from(&source, &NoStore, options, bar),
             }
         }
-    }?)
+    }?;
+    if let Some(failure) = engine.not_stored() {
+        tell(&format!("pronk: The model runs, but was not kept for the next time. {}", failure.message));
+    }
+    Ok(engine)
 }
 
 fn open(path: &Path) -> Result<FileSource> {

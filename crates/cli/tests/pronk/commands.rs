@@ -24,6 +24,7 @@ fn inspect_reports_what_the_header_says() {
         ("/quantization", json!("Q4_0")),
         ("/config/num_key_value_heads", json!(2)),
         ("/config/max_position_embeddings", json!(131_072)),
+        ("/config/rms_norm_eps", json!(1e-5)),
         ("/config/tie_word_embeddings", json!(true)),
         ("/memory/context", json!(4096)),
         ("/memory/weights", json!(1_610_016)),

@@ -85,12 +85,18 @@ fn nothing_is_kept_if_told_so() {
     assert_eq!(files(cache.path()), Vec::<PathBuf>::new());
 }
 
-/// A cache that can't be written to costs the next run's time, and nothing else.
+/// A cache that can't be written to costs the next run's time, and is told.
 #[test]
 fn a_model_runs_without_room_to_keep_it() {
     let (server, scratch) = (Server::start(Host::Ranges, two_pieces()), Scratch::new());
     let blocked = scratch.file("cache", "a file where the folder should be");
-    assert_eq!(generate(Path::new(&blocked), server.url()), expected());
+    let mut ran = pronk_caching(Path::new(&blocked), &[&["generate", server.url()], ASK.as_slice()].concat());
+    let remark = std::mem::take(&mut ran.stderr);
+    assert!(
+        remark.starts_with("pronk: The model runs, but was not kept") && remark.contains(&blocked),
+        "{remark}"
+    );
+    assert_eq!(ran.json(), expected());
 }
 
 #[test]
