@@ -11,15 +11,14 @@ use crate::Hash;
 #[non_exhaustive]
 pub enum StoreError {
     /// No answer at all. Tried again.
-    #[error(
-        "{name} could not be reached ({detail}). Check the connection; \
-         if it works, the host may not allow other sites to read the file (CORS)."
-    )]
+    #[error("{name} could not be reached ({detail}). {advice}")]
     Unreachable {
         /// The source.
         name: String,
         /// What the platform says.
         detail: String,
+        /// What to do: a page may have been kept out by the host, a terminal can't be.
+        advice: &'static str,
     },
     /// The connection ended before the answer did. Tried again, from where it ended.
     #[error(

@@ -89,7 +89,11 @@ impl FetchSource {
     }
 
     fn unreachable(&self, error: &JsValue) -> StoreError {
-        StoreError::Unreachable { name: self.url.clone(), detail: describe(error) }
+        StoreError::Unreachable {
+            name: self.url.clone(),
+            detail: describe(error),
+            advice: "Check the connection; if it works, the host may not allow other sites to read the file (CORS).",
+        }
     }
 }
 

@@ -73,7 +73,11 @@ impl HttpSource {
     fn get(&self, range: &Range<u64>) -> Result<Response<ureq::Body>, StoreError> {
         let bytes = format!("bytes={}-{}", range.start, range.end - 1);
         let answer = self.agent.get(&self.url).header(header::RANGE, bytes).call();
-        answer.map_err(|error| StoreError::Unreachable { name: self.url.clone(), detail: error.to_string() })
+        answer.map_err(|error| StoreError::Unreachable {
+            name: self.url.clone(),
+            detail: error.to_string(),
+            advice: "Check the address and the connection.",
+        })
     }
 
     /// Asks for `range`; what comes may be more or less. Also says how long the file is, if the host does.

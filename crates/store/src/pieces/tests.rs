@@ -198,7 +198,8 @@ fn storage_and_connection_may_fail_in_one_visit() {
             let what = format!("store call {store_call}, source call {source_call}");
             let (source, store) = (MemorySource::new(file()), MemoryStore::new());
             store.plan(store_call, Fault::Fail(broken()));
-            let unreachable = StoreError::Unreachable { name: "memory".into(), detail: "planned".into() };
+            let unreachable =
+                StoreError::Unreachable { name: "memory".into(), detail: "planned".into(), advice: "Wait." };
             source.plan(source_call, Fault::Fail(unreachable));
             let (given, failure) = until_crash(visit(&source, &store, &[])).unwrap().unwrap();
             assert_given(&given, &file(), &what);
