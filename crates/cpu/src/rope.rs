@@ -48,19 +48,7 @@ mod tests {
         let list = |key: &str| -> Vec<f32> {
             golden[key].as_array().unwrap().iter().map(|value| value.as_f64().unwrap() as f32).collect()
         };
-        let config = Config {
-            hidden_size: 4096,
-            intermediate_size: 14336,
-            num_hidden_layers: 32,
-            num_attention_heads: 32,
-            num_key_value_heads: 8,
-            head_dim: 128,
-            vocab_size: 128_256,
-            max_position_embeddings: 131_072,
-            rms_norm_eps: 1e-5,
-            rope_theta: 500_000.0,
-            tie_word_embeddings: false,
-        };
+        let config = Config::LLAMA_3_1_8B;
         let rope_freqs = list("gguf_rope_freqs_weight");
         let rows = [
             ("inv_freq_unscaled", inv_freq(&config, None)),

@@ -81,12 +81,10 @@ impl Engine {
 
 /// The context that was asked for, or the usual one; refused before anything large is fetched.
 fn model_options(options: LoadOptions, config: &Config) -> Result<Options, LlamaError> {
-    let most = config.max_position_embeddings;
-    let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(most));
-    if context == 0 || context > most {
-        return Err(LlamaError::Context { asked: context, most });
-    }
-    Ok(Options { context, chunk: CHUNK, kv: options.kv })
+    let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(config.max_position_embeddings));
+    let options = Options { context, chunk: CHUNK, kv: options.kv };
+    options.check(config)?;
+    Ok(options)
 }
 
 /// Weights go to the device piece by piece; a piece is let go before the next is taken.

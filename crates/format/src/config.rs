@@ -37,6 +37,21 @@ pub struct Config {
 const COLUMNS_MULTIPLE: usize = 32;
 
 impl Config {
+    /// Llama 3.1 8B, as its `config.json` says.
+    pub const LLAMA_3_1_8B: Config = Config {
+        hidden_size: 4096,
+        intermediate_size: 14336,
+        num_hidden_layers: 32,
+        num_attention_heads: 32,
+        num_key_value_heads: 8,
+        head_dim: 128,
+        vocab_size: 128_256,
+        max_position_embeddings: 131_072,
+        rms_norm_eps: 1e-5,
+        rope_theta: 500_000.0,
+        tie_word_embeddings: false,
+    };
+
     /// Checks each field and how they go together; what comes back may be relied on.
     ///
     /// # Errors
@@ -159,19 +174,7 @@ fn optional(metadata: &Metadata, key: &str) -> Result<Option<usize>, FormatError
 mod tests {
     use super::*;
 
-    const LLAMA_3_1_8B: Config = Config {
-        hidden_size: 4096,
-        intermediate_size: 14336,
-        num_hidden_layers: 32,
-        num_attention_heads: 32,
-        num_key_value_heads: 8,
-        head_dim: 128,
-        vocab_size: 128_256,
-        max_position_embeddings: 131_072,
-        rms_norm_eps: 1e-5,
-        rope_theta: 500_000.0,
-        tie_word_embeddings: false,
-    };
+    const LLAMA_3_1_8B: Config = Config::LLAMA_3_1_8B;
 
     #[test]
     fn names_the_field_that_is_wrong() {

@@ -18,6 +18,20 @@ pub struct Options {
     pub kv: KvType,
 }
 
+impl Options {
+    /// Fails if a model of these dimensions cannot run like this. Costs nothing, so it comes before any download too.
+    pub fn check(&self, config: &Config) -> Result<(), LlamaError> {
+        let most = config.max_position_embeddings;
+        if self.context > most || self.context == 0 {
+            return Err(LlamaError::Context { asked: self.context, most });
+        }
+        if !config.head_dim.is_multiple_of(4) || config.head_dim > 256 {
+            return Err(LlamaError::HeadDim { found: config.head_dim });
+        }
+        Ok(())
+    }
+}
+
 /// A model on its device. A step is handed over and not waited for; only [`Receipt`]s are.
 #[derive(Debug)]
 pub struct Model {
@@ -41,14 +55,8 @@ impl Model {
         weights: Weights,
         options: Options,
     ) -> Result<Model, LlamaError> {
-        let most = config.max_position_embeddings;
-        if options.context > most || options.context == 0 {
-            return Err(LlamaError::Context { asked: options.context, most });
-        }
+        options.check(&config)?;
         let heads = heads(&config);
-        if !heads.head_dim.is_multiple_of(4) || heads.head_dim > 256 {
-            return Err(LlamaError::HeadDim { found: heads.head_dim });
-        }
         let cache =
             |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
         let mut caches = Vec::with_capacity(config.num_hidden_layers);
