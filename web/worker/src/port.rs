@@ -11,6 +11,8 @@ use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 pub(crate) struct Letter {
     pub(crate) request: Request,
     pub(crate) file: Option<File>,
+    /// What hearing it gave.
+    pub(crate) heard: u32,
 }
 
 #[derive(Deserialize)]
@@ -43,15 +45,15 @@ pub(crate) fn tell(event: &Event) {
 }
 
 /// Letters from now on. `hear` sees each as it comes, even while an earlier one is being worked on.
-pub(crate) fn letters(hear: impl Fn(&Request) + 'static) -> UnboundedReceiver<Letter> {
+pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedReceiver<Letter> {
     let (sender, receiver) = unbounded();
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         let post: Post = match serde_wasm_bindgen::from_value(message.data()) {
             Ok(post) => post,
             Err(error) => wasm_bindgen::throw_val(error.into()),
         };
-        hear(&post.request);
-        let letter = Letter { request: post.request, file: post.file.dyn_into().ok() };
+        let heard = hear(&post.request);
+        let letter = Letter { request: post.request, file: post.file.dyn_into().ok(), heard };
         // The receiver lives as long as the worker.
         drop(sender.unbounded_send(letter));
     });

@@ -23,6 +23,8 @@ struct Work(Rc<RefCell<Stops>>);
 struct Stops {
     load: Option<AbortHandle>,
     answer: StopFlag,
+    /// Requests heard so far that end what came before them.
+    heard: u32,
 }
 
 /// Hears requests for as long as the worker lives.
@@ -39,19 +41,29 @@ pub(crate) async fn run() {
 }
 
 impl Work {
-    /// Stop ends what is going on at once; so does a new load.
-    fn hear(&self, request: &Request) {
+    /// Stop ends what is going on at once; so does a new load. Gives the number of such requests up to this one.
+    fn hear(&self, request: &Request) -> u32 {
+        let mut stops = self.0.borrow_mut();
         if matches!(request, Request::Stop | Request::Load { .. }) {
-            let stops = self.0.borrow();
+            stops.heard = stops.heard.wrapping_add(1);
             stops.answer.stop();
             if let Some(load) = &stops.load {
                 load.abort();
             }
         }
+        stops.heard
     }
 
-    fn begin_answer(&self) -> StopFlag {
+    /// Whether a request was ended before its turn came, while an earlier one was still being worked on.
+    fn is_over(&self, heard: u32) -> bool {
+        self.0.borrow().heard != heard
+    }
+
+    fn begin_answer(&self, heard: u32) -> StopFlag {
         let flag = StopFlag::default();
+        if self.is_over(heard) {
+            flag.stop();
+        }
         self.0.borrow_mut().answer = flag.clone();
         flag
     }
@@ -64,10 +76,14 @@ struct Session {
 }
 
 impl Session {
-    async fn handle(&mut self, Letter { request, file }: Letter) {
+    async fn handle(&mut self, Letter { request, file, heard }: Letter) {
         match request {
+            Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
             Request::Load { source } => self.load(source, file).await,
-            Request::Generate { turn, messages, options } => self.generate(turn, &messages, &options).await,
+            Request::Generate { turn, messages, options } => {
+                let stop = self.work.begin_answer(heard);
+                self.generate(turn, &messages, &options, &stop).await;
+            }
             Request::Forget { url } => self.forget(url).await,
             // Already heard: `Work::hear`.
             Request::Stop => {}
@@ -103,8 +119,13 @@ impl Session {
         }
     }
 
-    async fn generate(&mut self, turn: u32, messages: &[Message], options: &GenerateOptions) {
-        let stop = self.work.begin_answer();
+    async fn generate(
+        &mut self,
+        turn: u32,
+        messages: &[Message],
+        options: &GenerateOptions,
+        stop: &StopFlag,
+    ) {
         let Some(engine) = &mut self.engine else {
             let message = "No model is loaded. Load one first.".to_string();
             return tell(&Event::Failed {
@@ -116,7 +137,7 @@ impl Session {
             GenerateEvent::Prefill { done, total } => tell(&Event::Prefill { turn, done, total }),
             GenerateEvent::Text { text, usage } => tell(&Event::Text { turn, text, usage }),
         };
-        match engine.chat(messages, options, &stop, on_event).await {
+        match engine.chat(messages, options, stop, on_event).await {
             Ok(answer) => tell(&Event::Finished { turn, reason: answer.reason, usage: answer.usage }),
             Err(error) => {
                 let failure = error.failure();
