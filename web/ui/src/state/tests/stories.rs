@@ -1,0 +1,180 @@
+//! What happens over several actions: answers in all the orders in which their events can come, alerts, chats put away.
+
+use super::*;
+
+#[test]
+fn a_failed_answer_keeps_its_text() {
+    for (kind, expected) in [
+        (FailureKind::Internal, "talk [q? a!]; answer none; alerts [Internal:-]"),
+        (FailureKind::Prompt, "talk [q? a!]; answer none; alerts [Prompt:New chat]"),
+        (
+            FailureKind::DeviceLost,
+            "model absent; talk [q? a!]; answer none; alerts [DeviceLost:Reload the model]",
+        ),
+    ] {
+        let before = phase("answering");
+        let got = difference(&before, &hears(&before, vec![failed(Some(turn(&before)), kind)]));
+        assert_eq!(got, expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_answered_goes_back_to_the_composer() {
+    for (meanwhile, expected) in [("", "long"), ("next", "long\n\nnext")] {
+        let asked = after(
+            &phase("answered"),
+            [
+                Action::DraftChanged("long".to_owned()),
+                Action::Send,
+                Action::DraftChanged(meanwhile.to_owned()),
+            ],
+        );
+        let state = hears(&asked, vec![failed(Some(turn(&asked)), FailureKind::Prompt)]);
+        assert_eq!(state.draft, expected);
+        assert_eq!(talk(&state.conversation), "[q? a.EndOfTurn]");
+    }
+}
+
+#[test]
+fn events_of_an_answer_left_behind_change_nothing() {
+    let before = phase("answering");
+    let old = turn(&before);
+    for leave in [Action::NewChat, Action::Stop] {
+        let mut state = after(&before, [leave.clone()]);
+        if leave == Action::Stop {
+            state = hears(&state, vec![finished(old, FinishReason::Stopped)]);
+        }
+        state = post(&after(&state, [Action::Ask("new".to_owned())]));
+        for late in [
+            text(old, "late"),
+            Event::Prefill { turn: old, done: 1, total: 2 },
+            finished(old, FinishReason::EndOfTurn),
+            failed(Some(old), FailureKind::Internal),
+        ] {
+            assert_eq!(
+                difference(&state, &hears(&state, vec![late.clone()])),
+                "",
+                "{late:?} after {leave:?}"
+            );
+        }
+        let lost = hears(&state, vec![failed(Some(old), FailureKind::DeviceLost)]);
+        assert_eq!(model(&lost), "absent", "a lost device matters whosever answer it ended");
+        let answered =
+            hears(&state, vec![text(turn(&state), "b"), finished(turn(&state), FinishReason::MaxTokens)]);
+        assert!(
+            talk(&answered.conversation).ends_with("new? b.MaxTokens]"),
+            "{}",
+            talk(&answered.conversation)
+        );
+    }
+}
+
+#[test]
+fn an_answer_streams() {
+    let before = phase("answering");
+    let number = turn(&before);
+    let state = hears(
+        &before,
+        vec![Event::Prefill { turn: number, done: 3, total: 9 }, text(number, "b"), text(number, "c")],
+    );
+    assert_eq!(difference(&before, &state), "talk [q? abc…]; answer Some((3, 9))");
+    assert_eq!((state.status, state.usage.map(|usage| usage.completion_tokens)), ("Generating…", Some(1)));
+    for (reason, status) in [
+        (FinishReason::EndOfTurn, "Answer complete."),
+        (FinishReason::MaxTokens, "Answer complete."),
+        (FinishReason::ContextFull, "Answer complete."),
+        (FinishReason::Stopped, "Answer stopped."),
+    ] {
+        let state = hears(&state, vec![finished(number, reason)]);
+        assert_eq!((state.status, state.usage.map(|usage| usage.completion_tokens)), (status, Some(7)));
+    }
+}
+
+/// What the last `Generate` in the outbox carries.
+fn sent_messages(state: &State) -> Vec<(Role, String)> {
+    let messages = state.outbox.iter().rev().find_map(|outgoing| match &outgoing.request {
+        Request::Generate { messages, .. } => Some(messages.clone()),
+        _ => None,
+    });
+    messages.expect("a Generate").into_iter().map(|Message { role, content }| (role, content)).collect()
+}
+
+#[test]
+fn the_model_gets_turns_that_alternate() {
+    let answered = phase("answered");
+    let unanswered = after(&answered, [Action::Ask("lost".to_owned())]);
+    let unanswered = hears(&unanswered, vec![failed(Some(turn(&unanswered)), FailureKind::Internal)]);
+    assert_eq!(talk(&unanswered.conversation), "[q? a.EndOfTurn lost? !]");
+    let row = |role: Role, words: &str| (role, words.to_owned());
+    let (question, reply) = (row(Role::User, "q"), row(Role::Assistant, "a"));
+    for (state, action, expected) in [
+        (&phase("loaded"), Action::Send, vec![row(Role::User, "draft")]),
+        (&answered, Action::Send, vec![question.clone(), reply.clone(), row(Role::User, "draft")]),
+        (&answered, Action::Regenerate, vec![question.clone()]),
+        (&unanswered, Action::Send, vec![question.clone(), reply.clone(), row(Role::User, "draft")]),
+        (&unanswered, Action::Regenerate, vec![question.clone(), reply.clone(), row(Role::User, "lost")]),
+    ] {
+        assert_eq!(sent_messages(&after(state, [action.clone()])), expected, "{action:?}");
+    }
+}
+
+#[test]
+fn a_chat_put_away_can_be_brought_back_until_the_next_one_begins() {
+    let away = after(&phase("answered"), [Action::NewChat]);
+    assert_eq!(talk(&after(&away, [Action::BringBack]).conversation), "[q? a.EndOfTurn]");
+    assert_eq!(talk(&after(&away, [Action::NewChat]).put_away), "[q? a.EndOfTurn]");
+    assert_eq!(talk(&after(&away, [Action::Ask("x".to_owned())]).put_away), "[]");
+}
+
+#[test]
+fn stored_models_are_marked() {
+    let state = phase("loaded");
+    assert!(state.catalogue.iter().all(|entry| entry.stored));
+    let forgotten = hears(&state, vec![Event::Forgotten { url: DEMO.to_owned() }]);
+    assert!(forgotten.catalogue.iter().all(|entry| !entry.stored));
+    let other = hears(&state, vec![Event::Forgotten { url: "other".to_owned() }]);
+    assert!(other.catalogue.iter().all(|entry| entry.stored));
+}
+
+#[test]
+fn an_address_of_the_catalogue_takes_its_hashes_along() {
+    for (url, pieces) in [(DEMO, vec!["ab".to_owned()]), ("https://example.com/m.gguf", Vec::new())] {
+        let state = after(&phase("ready"), [Action::UrlChanged(format!(" {url} ")), Action::LoadUrl]);
+        let expected = Request::Load { source: ModelSource::Url { url: url.to_owned(), pieces } };
+        assert_eq!(state.outbox.last().map(|outgoing| &outgoing.request), Some(&expected));
+    }
+}
+
+#[test]
+fn a_failure_is_shown_once_and_only_the_latest_few() {
+    let mut state = phase("loaded");
+    for kind in [FailureKind::Network, FailureKind::Storage, FailureKind::Network] {
+        state = hears(&state, vec![failed(None, kind)]);
+    }
+    assert_eq!(alerts(&state), "[Storage:- Network:-]");
+    for kind in [FailureKind::ModelFile, FailureKind::Internal] {
+        state = hears(&state, vec![failed(None, kind)]);
+    }
+    assert_eq!(alerts(&state), "[Network:- ModelFile:- Internal:-]");
+    let second = state.alerts[1].id;
+    assert_eq!(alerts(&after(&state, [Action::Dismiss(second)])), "[Network:- Internal:-]");
+}
+
+#[test]
+fn requests_are_numbered_and_leave_once_posted() {
+    let state = after(&phase("answering"), [Action::Stop, Action::NewChat, Action::Ask("x".to_owned())]);
+    assert_eq!(posts(&state), "[stop generate]");
+    let numbers: Vec<u32> = state.outbox.iter().map(|outgoing| outgoing.number).collect();
+    assert!(numbers.is_sorted() && numbers[0] < numbers[1], "{numbers:?}");
+    assert_eq!(posts(&after(&state, [Action::Sent(numbers[0])])), "[generate]");
+    assert_eq!(posts(&after(&state, [Action::WorkerCrashed("m".to_owned())])), "[]");
+}
+
+#[test]
+fn a_restarted_worker_starts_anew_and_the_chat_stays() {
+    let crashed = after(&phase("answered"), [Action::WorkerCrashed("m".to_owned()), Action::RestartWorker]);
+    assert_eq!(crashed.blocker(), Some("The engine is starting."));
+    let ready = hears(&crashed, vec![Event::Ready { catalogue: catalogue() }]);
+    assert_eq!(talk(&ready.conversation), "[q? a.EndOfTurn]");
+    assert!(ready.can_load() && ready.shows_models());
+}
