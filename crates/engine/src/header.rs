@@ -21,7 +21,7 @@ pub async fn read_header<S: Source, T: Store>(origin: Origin<'_, S, T>) -> Resul
         let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
         return Ok(take_header(&mut pieces, &mut Reporter::new(&mut |_| {})).await?.1);
     }
-    let size = origin.source.size().await?;
+    let size = origin.source.size(0).await?;
     let mut head = Vec::new();
     let mut wanted = FIRST_BYTES;
     loop {

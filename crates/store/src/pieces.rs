@@ -76,7 +76,8 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
         match stored {
             Some(stored) if stored.is_whole() => pieces.record = stored,
             stored => {
-                pieces.record = pieces.ask_source().await?;
+                let first_missing = stored.as_ref().and_then(Record::first_missing).unwrap_or(0);
+                pieces.record = pieces.ask_source(u64::from(first_missing) * piece_size).await?;
                 match stored.filter(|stored| is_same_file(stored, &pieces.record)) {
                     Some(stored) => pieces.record.pieces = stored.pieces,
                     None => pieces.forget().await,
@@ -137,8 +138,8 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     }
 
     /// The record of the source's file, with nothing kept yet.
-    async fn ask_source(&mut self) -> Result<Record, StoreError> {
-        let size = retry::size(self.source).await?;
+    async fn ask_source(&mut self, next: u64) -> Result<Record, StoreError> {
+        let size = retry::size(self.source, next).await?;
         self.version = self.source.version();
         let (name, hashes) = (self.source.name(), self.expected.len());
         if size > MAX_SIZE {

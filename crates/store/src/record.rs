@@ -32,6 +32,11 @@ impl Record {
         self.pieces.iter().all(Option::is_some)
     }
 
+    /// The first piece that is not kept.
+    pub(crate) fn first_missing(&self) -> Option<u32> {
+        self.pieces.iter().position(Option::is_none).map(|index| index as u32)
+    }
+
     /// The record as bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();

@@ -13,11 +13,11 @@ const FIRST_PAUSE: u32 = 500;
 /// A host that asks for a longer wait than this many seconds gets none: the person is told instead.
 const LONGEST_WAIT: u32 = 300;
 
-/// The file's size, over several tries.
-pub(crate) async fn size<S: Source>(source: &S) -> Result<u64, StoreError> {
+/// The file's size, over several tries; `next` as in [`Source::size`].
+pub(crate) async fn size<S: Source>(source: &S, next: u64) -> Result<u64, StoreError> {
     let mut tries = Tries::default();
     loop {
-        match source.size().await {
+        match source.size(next).await {
             Err(error) => tries.after(error, source).await?,
             size => return size,
         }
@@ -147,9 +147,9 @@ mod tests {
     fn asks_for_the_size_again() {
         let source = MemorySource::new(BYTES.to_vec());
         (0..4).for_each(|call| source.plan(call, Fault::Fail(busy(None))));
-        assert_eq!(pollster::block_on(size(&source)), Ok(20));
+        assert_eq!(pollster::block_on(size(&source, 0)), Ok(20));
         assert_eq!((source.calls(), source.paused()), (5, 7500));
         source.plan(5, Fault::Fail(missing()));
-        assert_eq!(pollster::block_on(size(&source)), Err(missing()));
+        assert_eq!(pollster::block_on(size(&source, 0)), Err(missing()));
     }
 }

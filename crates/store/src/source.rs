@@ -12,8 +12,9 @@ pub trait Source {
     /// What messages call it: the address or the file's name.
     fn name(&self) -> &str;
 
-    /// Bytes of the whole file.
-    async fn size(&self) -> Result<u64, StoreError>;
+    /// Bytes of the whole file. `next` is the byte that will be read first: a source that learns the size from an
+    /// answer that brings bytes too may have those begin there. The file may turn out to end before it.
+    async fn size(&self, next: u64) -> Result<u64, StoreError>;
 
     /// Appends the bytes of `range` to `into`, and calls `arrived` with the number of each lot that comes.
     ///
@@ -39,6 +40,7 @@ pub struct MemorySource {
     bytes: Vec<u8>,
     version: Option<String>,
     faults: Faults,
+    next: Cell<Option<u64>>,
     read: RefCell<Vec<Range<u64>>>,
     paused: Cell<u64>,
 }
@@ -64,6 +66,11 @@ impl MemorySource {
         self.faults.calls()
     }
 
+    /// What was said to be read first when the size was last asked for, if it was.
+    pub fn next(&self) -> Option<u64> {
+        self.next.get()
+    }
+
     /// The ranges that came, as far as they came.
     pub fn reads(&self) -> Vec<Range<u64>> {
         self.read.borrow().clone()
@@ -80,7 +87,8 @@ impl Source for MemorySource {
         "memory"
     }
 
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, next: u64) -> Result<u64, StoreError> {
+        self.next.set(Some(next));
         self.faults.next().await?;
         Ok(self.bytes.len() as u64)
     }

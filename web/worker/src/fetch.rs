@@ -102,12 +102,18 @@ impl Source for FetchSource {
         &self.url
     }
 
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, next: u64) -> Result<u64, StoreError> {
         // Another site's Content-Range is often hidden from a page, its Content-Length never is: so a range is asked
-        // for first, which may become the first piece, and then the whole file.
-        for range in [Some(&(0..PIECE_SIZE)), None] {
+        // for first, which may become the next piece, and then the whole file.
+        for range in [Some(next..next + PIECE_SIZE), None] {
             if self.size.get().is_none() {
-                let stream = self.request(range).await?;
+                let stream = match self.request(range.as_ref()).await {
+                    // The file ends before `next`: it is not the one that was half stored.
+                    Err(StoreError::Changed { .. }) if next > 0 => {
+                        self.request(Some(&(0..PIECE_SIZE))).await?
+                    }
+                    answer => answer?,
+                };
                 *self.open.borrow_mut() = Some(stream);
             }
         }

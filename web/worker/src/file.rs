@@ -26,7 +26,7 @@ impl Source for FileSource {
         &self.name
     }
 
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, _next: u64) -> Result<u64, StoreError> {
         Ok(self.file.size() as u64)
     }
 

@@ -38,7 +38,7 @@ impl Source for FileSource {
         &self.name
     }
 
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, _next: u64) -> Result<u64, StoreError> {
         Ok(self.size)
     }
 
@@ -82,7 +82,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("pronk-file-{}", std::process::id()));
         std::fs::write(&path, b"0123456789").unwrap();
         let source = FileSource::open(&path).unwrap();
-        assert_eq!(block_on(source.size()), Ok(10));
+        assert_eq!(block_on(source.size(0)), Ok(10));
         let (mut into, mut arrived) = (b"before ".to_vec(), 0);
         for range in [8..10, 0..3, 5..5] {
             block_on(source.read(range, &mut into, &mut |count| arrived += count)).unwrap();

@@ -137,7 +137,7 @@ impl Source for HttpSource {
     }
 
     /// Asks for the first byte rather than by HEAD, which signed addresses often refuse.
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, _next: u64) -> Result<u64, StoreError> {
         let (mut stream, total) = match self.request(&(0..1)) {
             // Without a first byte there are none.
             Err(StoreError::Changed { .. }) => return Ok(0),

@@ -61,6 +61,9 @@ fn assert_heals(store: MemoryStore, what: &str) {
     let (given, failure) = until_crash(visit(&source, &store, &[])).unwrap().unwrap();
     assert_given(&given, &file(), what);
     assert_eq!(failure, None, "{what}");
+    // A source that fetches to learn the size need not fetch what is stored.
+    let next = (0..COUNT).find(|index| missing(*index)).map(|index| index as u64 * PIECE);
+    assert_eq!(source.next(), next, "{what}: first byte wanted");
     for (n, piece) in given.iter().enumerate() {
         let expected = if missing(n) { Origin::Fetched } else { Origin::Stored };
         assert_eq!(piece.origin, expected, "{what}: piece {n}");

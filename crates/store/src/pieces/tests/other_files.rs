@@ -74,7 +74,7 @@ impl Source for Odd {
         "odd"
     }
 
-    async fn size(&self) -> Result<u64, StoreError> {
+    async fn size(&self, _next: u64) -> Result<u64, StoreError> {
         Ok(self.size)
     }
 
