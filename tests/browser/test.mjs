@@ -5,9 +5,10 @@ import { finish } from "./lib/harness.mjs";
 import { chat } from "./suites/chat.mjs";
 import { composer } from "./suites/composer.mjs";
 import { failures } from "./suites/failures.mjs";
+import { models } from "./suites/models.mjs";
 import { shaders } from "./suites/shaders.mjs";
 
-const suites = { shaders, composer, chat, failures };
+const suites = { shaders, composer, chat, models, failures };
 const wanted = process.argv.slice(2);
 
 const stage = await launch();

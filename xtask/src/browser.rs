@@ -9,6 +9,7 @@
 //! | `PRONK_BROWSER`, `PRONK_BROWSER_PATH` | `chromium` or `firefox`, and its program |
 //! | `PRONK_PUPPETEER` | the file to import puppeteer-core from |
 //! | `PRONK_ROOT` | the repository |
+//! | `PRONK_DEMO_MODEL` | the demo model's file |
 //! | `PRONK_FIXTURES` | a folder that is served at `fixtures/`, for files that scripts make |
 //! | `PRONK_OUT` | a folder for pictures and figures |
 
@@ -32,13 +33,14 @@ pub(crate) struct Stage {
     server: Server,
     puppeteer: PathBuf,
     fixtures: PathBuf,
+    model: PathBuf,
 }
 
 impl Stage {
     /// Builds the site, fetches the model and the driver, and starts the server.
     pub(crate) fn set_up(places: &Places) -> Result<Stage> {
         system::set_up()?;
-        demo::model(places)?;
+        let model = demo::model(places)?;
         let folder = site::build(places)?;
         let puppeteer = tools::puppeteer(places)?;
         let fixtures = places.target.join("browser/fixtures");
@@ -51,7 +53,7 @@ impl Stage {
         ])?;
         let server =
             Server::start(site, 0, TestHooks::On).context("The test server could not be started.")?;
-        Ok(Stage { places: places.clone(), server, puppeteer, fixtures })
+        Ok(Stage { places: places.clone(), server, puppeteer, fixtures, model })
     }
 
     /// A script of `tests/browser`, to be run with one browser.
@@ -64,6 +66,7 @@ impl Stage {
             .env("PRONK_BROWSER_PATH", browser.program()?)
             .env("PRONK_PUPPETEER", &self.puppeteer)
             .env("PRONK_ROOT", &self.places.root)
+            .env("PRONK_DEMO_MODEL", &self.model)
             .env("PRONK_FIXTURES", &self.fixtures)
             .env("PRONK_OUT", out);
         system::with_lavapipe(&mut node)?;
@@ -94,8 +97,12 @@ pub(crate) fn test(places: &Places, suites: &[&str]) -> Result<Tally> {
 /// `[{"name", "wgsl", "needs_subgroups"}]` of every variant, where a page can fetch it. The kernels' example asks a
 /// native device for them.
 fn write_shaders(stage: &Stage) -> Result<()> {
-    let mut dump = command("cargo", ["run", "--quiet", "--package", "kernels", "--example", "dump_wgsl"]);
-    let text = output(system::with_lavapipe(dump.current_dir(&stage.places.root))?);
+    // Built with the workspace's features, as the native tests are: by itself it would compile wgpu anew.
+    let mut build = command("cargo", ["build", "--quiet", "--workspace", "--exclude", "worker", "--example"]);
+    run(build.arg("dump_wgsl").current_dir(&stage.places.root))?;
+    let example = format!("debug/examples/dump_wgsl{}", std::env::consts::EXE_SUFFIX);
+    let mut dump = Command::new(stage.places.target.join(example));
+    let text = output(system::with_lavapipe(&mut dump)?);
     std::fs::write(stage.fixtures.join("wgsl.json"), text.as_deref().unwrap_or("[]"))?;
     text.map(drop)
 }

@@ -4,12 +4,9 @@ import assert from "node:assert/strict";
 
 import { App } from "../lib/app.mjs";
 import { checkTroubles, openPage } from "../lib/browser.mjs";
+import { CAPITAL, DEMO_BYTES, checkCapital } from "../lib/golden.mjs";
 import { outFile, test, until } from "../lib/harness.mjs";
 import { reset, requests, weightBytes } from "../lib/server.mjs";
-import { goldenAnswer } from "../lib/settings.mjs";
-
-const CAPITAL = "What is the capital of France?";
-const DEMO_BYTES = 98_362_432;
 
 export async function chat({ browser, outside }) {
   const tab = await openPage(browser);
@@ -104,12 +101,4 @@ export async function chat({ browser, outside }) {
   });
 
   await tab.context.close();
-}
-
-// The smallest margin of this answer is 0.08, more than twice what f16 in the KV cache may cost, so every token counts.
-function checkCapital(answer) {
-  const golden = goldenAnswer(CAPITAL);
-  assert.ok(Math.min(...golden.margins) > 0.08);
-  assert.equal(answer.finished, "end_of_turn");
-  assert.equal(answer.text.trim(), golden.text);
 }

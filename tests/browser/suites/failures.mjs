@@ -6,12 +6,12 @@ import { join } from "node:path";
 
 import { App } from "../lib/app.mjs";
 import { checkTroubles, launch, openPage } from "../lib/browser.mjs";
+import { DEMO_BYTES } from "../lib/golden.mjs";
 import { test } from "../lib/harness.mjs";
 import { fault, requests, reset } from "../lib/server.mjs";
 import { fixtures, root, serverUrl } from "../lib/settings.mjs";
 
 const DEMO = ".gguf";
-const DEMO_BYTES = 98_362_432;
 const PIECE = 16 * 1024 * 1024;
 const DAMAGED = /^(Network|ModelFile): .*(damaged|hash|SHA-256|checksum|corrupt)/;
 const tiny = readFileSync(join(root, "tests/golden/gguf/tiny-basic-quants.gguf"));

@@ -1,0 +1,168 @@
+// Where models come from besides the first download: files, other models, a load that was cancelled, a device that left.
+
+import assert from "node:assert/strict";
+
+import { App } from "../lib/app.mjs";
+import { checkTroubles, openPage } from "../lib/browser.mjs";
+import { CAPITAL, DEMO_BYTES, checkCapital } from "../lib/golden.mjs";
+import { test, until } from "../lib/harness.mjs";
+import { fault, requests, reset, weightBytes } from "../lib/server.mjs";
+import { browserName, demoModel, root } from "../lib/settings.mjs";
+
+const PIECE = 16 * 1024 * 1024;
+const TINY = `${root}/tests/golden/gguf/tiny-basic-quants.gguf`;
+
+export async function models({ browser }) {
+  const inPage = (body) => async () => {
+    const tab = await openPage(browser);
+    const app = new App(tab.page);
+    await reset();
+    await app.open();
+    await body(app, tab);
+    await checkTroubles(tab);
+    await tab.context.close();
+    await reset();
+  };
+
+  await test("a file from disk is read where it lies, and answers", inPage(async (app, { page }) => {
+    const input = await page.$('[data-testid="file-input"]');
+    await input.uploadFile(demoModel);
+    await app.loaded();
+    await app.ask(CAPITAL);
+    checkCapital(await app.finishedAnswer());
+    assert.equal(await weightBytes(), 0, "bytes of weights were fetched");
+    assert.equal(await storedBytes(page), 0, "the file was copied into the browser's storage");
+    if (browserName === "chromium") assert.ok((await heap(page)) < 128 * 1024 * 1024, "the file was copied into memory");
+  }));
+
+  await test("a dropped file takes the place of the model that is loaded", inPage(async (app, { page }) => {
+    await app.loadDemo();
+    await drag(page, TINY, "dragenter");
+    await until("the page to say where to drop", () => page.$(".drop-hint"), { seconds: 5 });
+    await drag(page, TINY, "drop");
+    await until("the other model", async () => /tiny/.test(await app.text("model-chip")), { seconds: 60 });
+    assert.equal(await page.$(".drop-hint"), null);
+    await app.loaded();
+
+    // And back again, from the models' list.
+    await reset();
+    await app.click("model-chip");
+    await app.loadDemo();
+    await app.ask(CAPITAL);
+    checkCapital(await app.finishedAnswer());
+    assert.equal(await weightBytes(), 0, "the stored model was fetched again");
+  }));
+
+  await test("a download that is cancelled keeps what has come, also over a reload", inPage(async (app, { page }) => {
+    await fault(".gguf", "slow", { value: 12_000_000 });
+    await app.click("load-demo");
+    await until("two pieces", async () => (await done(page)) > 2 * PIECE, { seconds: 60, every: 20 });
+    await app.click("cancel");
+    await until("the load to stop", () => app.has("load-demo"), { seconds: 20 });
+    assert.equal(await app.has("error"), false);
+    const stopped = await settledWeights();
+    assert.ok(stopped < DEMO_BYTES - PIECE, `${stopped} bytes came in spite of Cancel`);
+
+    await reset();
+    await app.open();
+    await app.loadDemo();
+    const rest = await weightBytes();
+    assert.ok(rest <= DEMO_BYTES - 2 * PIECE, `${rest} bytes were fetched after two pieces had been stored`);
+    await app.ask(CAPITAL);
+    checkCapital(await app.finishedAnswer());
+  }));
+
+  await test("a stored model can be removed, and is fetched anew", inPage(async (app, { page }) => {
+    await app.loadDemo();
+    assert.equal(await storedBytes(page), DEMO_BYTES);
+    await app.open();
+    await app.click("remove");
+    await app.click("remove-confirm");
+    await until("the model to be gone", async () => !(await app.has("remove")) && !(await app.has("remove-confirm")));
+    assert.equal(await storedBytes(page), 0, "pieces of a removed model were left behind");
+    await reset();
+    await app.loadDemo();
+    assert.ok((await weightBytes()) >= DEMO_BYTES);
+  }));
+
+  // Firefox lets no driver into workers.
+  if (browserName === "chromium") {
+    await test("a device that is lost in the middle of an answer is said, and the model comes back", inPage(async (app, { page }) => {
+      await worker(page, keepDevices);
+      await app.loadDemo();
+      await app.ask("Count from one to one hundred in words, and explain each number.");
+      await until("the answer to begin", async () => ((await app.answer())?.text.length ?? 0) > 10);
+      await worker(page, () => globalThis.devices.forEach((device) => device.destroy()));
+      await until("the page to say so", () => app.has("error"), { seconds: 20 });
+      assert.match(await app.outcome(), /^DeviceLost: The GPU was lost/);
+      assert.equal((await app.answer()).finished, "failed");
+      await app.click("remedy");
+      await app.loaded();
+      await app.click("new-chat");
+      await app.ask(CAPITAL);
+      checkCapital(await app.finishedAnswer());
+    }));
+  }
+}
+
+/** Fires a drag event that carries a file from disk, as a file manager's drag does. */
+async function drag(page, path, type) {
+  const input = await page.evaluateHandle(() => Object.assign(document.createElement("input"), { type: "file" }));
+  await input.uploadFile(path);
+  await input.evaluate((input, type) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(input.files[0]);
+    document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+  }, type);
+}
+
+/** Bytes of the model that the page says are done. */
+function done(page) {
+  return page.evaluate(() => Number(document.querySelector('[data-testid="progress"]')?.dataset.done ?? 0));
+}
+
+/** Bytes of weights that went out, once no more do. */
+async function settledWeights() {
+  let last = -1;
+  return until("the host to stop sending", async () => {
+    const sent = (await requests()).length && (await weightBytes());
+    const settled = sent === last;
+    last = sent;
+    return settled && { sent };
+  }, { seconds: 20, every: 1500 }).then(({ sent }) => sent);
+}
+
+/** Bytes of all pieces in the browser's storage. `navigator.storage.estimate()` lags behind and is padded. */
+function storedBytes(page) {
+  return page.evaluate(async () => {
+    const answer = (request) => new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const database = await answer(indexedDB.open("pronk-models"));
+    const stored = [...database.objectStoreNames].includes("pieces");
+    const pieces = stored ? await answer(database.transaction("pieces").objectStore("pieces").getAll()) : [];
+    database.close();
+    return pieces.reduce((sum, piece) => sum + piece.size, 0);
+  });
+}
+
+function worker(page, body) {
+  return page.workers()[0].evaluate(body);
+}
+
+function heap(page) {
+  return worker(page, () => globalThis.pronkMemory.buffer.byteLength);
+}
+
+// Runs in the worker, before the engine asks for a device.
+function keepDevices() {
+  globalThis.devices = [];
+  const { prototype } = GPUAdapter;
+  const { requestDevice } = prototype;
+  prototype.requestDevice = async function (descriptor) {
+    const device = await requestDevice.call(this, descriptor);
+    globalThis.devices.push(device);
+    return device;
+  };
+}
