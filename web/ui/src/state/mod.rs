@@ -231,7 +231,7 @@ impl State {
         match (&self.worker, &self.model) {
             (WorkerPhase::Crashed, _) => Some("The engine has stopped. Restart it to go on."),
             (_, ModelPhase::Loaded(_)) => None,
-            (_, ModelPhase::Loading(_)) => Some("The model is loading; you can write already."),
+            (_, ModelPhase::Loading(_)) => Some("The model is still loading."),
             (WorkerPhase::Starting, _) => Some("The engine is starting."),
             (WorkerPhase::Ready, ModelPhase::Absent) => Some("Load a model to start."),
         }
