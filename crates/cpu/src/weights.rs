@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use format::{Checkpoint, Config, LayerPart, TensorInfo, TensorName, dequantize};
+use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, TensorName, dequantize};
 
 use crate::CpuError;
 
@@ -32,59 +32,33 @@ pub struct LayerWeights {
     pub(crate) down_proj: Vec<f32>,                // [hidden_size, intermediate_size]
 }
 
-/// Takes a file's bytes in order, in pieces of any size, and keeps the tensors.
+/// Takes the bytes of a model's files in order, in pieces of any size, and keeps the tensors.
 #[derive(Debug)]
-pub struct WeightsBuilder {
+pub struct WeightsBuilder<'a> {
     config: Config,
-    tensors: Vec<TensorInfo>,
-    /// How many of the tensors are whole.
-    done: usize,
-    /// How many bytes of the next one have come.
-    received: u64,
-    /// The last of those, as long as they are less than a block.
-    partial_block: Vec<u8>,
+    reader: RowReader<'a>,
     values: HashMap<TensorName, Vec<f32>>,
 }
 
 impl Weights {
-    /// Begins to gather the tensors of a file.
-    pub fn builder(checkpoint: &Checkpoint) -> WeightsBuilder {
+    /// Begins to gather the tensors of a model.
+    pub fn builder(checkpoint: &Checkpoint) -> WeightsBuilder<'_> {
         WeightsBuilder {
             config: checkpoint.config,
-            tensors: checkpoint.tensors.clone(),
-            done: 0,
-            received: 0,
-            partial_block: Vec::new(),
+            reader: RowReader::new(checkpoint),
             values: HashMap::new(),
         }
     }
 }
 
-impl WeightsBuilder {
-    /// Takes the bytes at `offset` from the start of the file. Bytes between tensors may be left out.
+impl WeightsBuilder<'_> {
+    /// Takes the bytes at `offset` of a file, as [`RowReader::push`] does.
     ///
     /// # Errors
     /// If bytes of a tensor have been left out, or there is no memory for it.
-    pub fn push(&mut self, offset: u64, bytes: &[u8]) -> Result<(), CpuError> {
-        while let Some(tensor) = self.tensors.get(self.done).copied() {
-            let next = tensor.offset + self.received;
-            let Some(skipped) = next.checked_sub(offset) else {
-                return Err(CpuError::Skipped { tensor: tensor.name, expected: next, found: offset });
-            };
-            let Some(bytes) = usize::try_from(skipped).ok().and_then(|skipped| bytes.get(skipped..)) else {
-                return Ok(()); // The tensor begins past these bytes.
-            };
-            let missing = tensor.len - self.received;
-            let bytes = &bytes[..missing.min(bytes.len() as u64) as usize];
-            self.append(&tensor, bytes)?;
-            self.received += bytes.len() as u64;
-            if self.received < tensor.len {
-                return Ok(());
-            }
-            self.done += 1;
-            self.received = 0;
-        }
-        Ok(())
+    pub fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), CpuError> {
+        let WeightsBuilder { reader, values, .. } = self;
+        reader.push(file, offset, bytes, &mut |rows| append(values, rows))
     }
 
     /// The weights, once all bytes have come.
@@ -92,17 +66,12 @@ impl WeightsBuilder {
     /// # Errors
     /// If a tensor is not whole.
     pub fn finish(mut self) -> Result<Weights, CpuError> {
-        if let Some(tensor) = self.tensors.get(self.done) {
-            return Err(CpuError::Incomplete {
-                tensor: tensor.name,
-                expected: tensor.offset + self.received,
-            });
-        }
+        self.reader.finish()?;
         let lm_head = self.values.remove(&TensorName::LmHead);
-        let rope_freqs = self.values.remove(&TensorName::RopeFreqs);
+        let rope_freqs = self.values.remove(&TensorName::RopeFreqs).or_else(|| self.config.rope_freqs());
         let mut take = |tensor: TensorName| {
             // A checkpoint has every tensor, so this is never missing; and the error would say what is.
-            self.values.remove(&tensor).ok_or(CpuError::Incomplete { tensor, expected: 0 })
+            self.values.remove(&tensor).ok_or(FormatError::Incomplete { tensor, file: 0, expected: 0 })
         };
         let layers = (0..self.config.num_hidden_layers).map(|index| {
             let mut take = |part| take(TensorName::Layer { index, part });
@@ -122,20 +91,17 @@ impl WeightsBuilder {
         let (embed_tokens, norm) = (take(TensorName::EmbedTokens)?, take(TensorName::Norm)?);
         Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs })
     }
+}
 
-    /// Appends the values of all blocks that are whole with these bytes, and keeps the rest.
-    fn append(&mut self, tensor: &TensorInfo, bytes: &[u8]) -> Result<(), CpuError> {
-        let values = self.values.entry(tensor.name).or_default();
-        if values.is_empty() {
-            let out_of_memory = CpuError::OutOfMemory { tensor: tensor.name, weights: tensor.weights() };
-            let weights = usize::try_from(tensor.weights()).map_err(|_| out_of_memory.clone())?;
-            values.try_reserve_exact(weights).map_err(|_| out_of_memory)?;
-        }
-        self.partial_block.extend_from_slice(bytes);
-        let len = self.partial_block.len();
-        let whole = len - len % tensor.dtype.block_bytes();
-        dequantize(tensor.dtype, &self.partial_block[..whole], values)?;
-        self.partial_block.drain(..whole);
-        Ok(())
+/// Appends the values of rows that came.
+fn append(values: &mut HashMap<TensorName, Vec<f32>>, rows: Rows) -> Result<(), CpuError> {
+    let tensor = rows.tensor;
+    let values = values.entry(tensor.name).or_default();
+    if values.is_empty() {
+        let out_of_memory = CpuError::OutOfMemory { tensor: tensor.name, weights: tensor.weights() };
+        let weights = usize::try_from(tensor.weights()).map_err(|_| out_of_memory.clone())?;
+        values.try_reserve_exact(weights).map_err(|_| out_of_memory)?;
     }
+    dequantize(tensor.dtype, rows.bytes, values)?;
+    Ok(())
 }

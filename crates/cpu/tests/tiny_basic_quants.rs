@@ -1,8 +1,8 @@
 //! The whole model against transformers, on a random Llama with every supported tensor type.
 #![expect(clippy::unwrap_used, reason = "this file is a test")]
 
-use cpu::{CpuError, Model, Weights};
-use format::{Checkpoint, Gguf, TensorName};
+use cpu::{Model, Weights};
+use format::{Checkpoint, FormatError, Gguf, TensorName};
 
 #[derive(serde::Deserialize)]
 struct Golden {
@@ -39,10 +39,11 @@ fn checkpoint(file: &[u8]) -> Checkpoint {
 
 /// The weights, from pieces of so many bytes.
 fn weights(file: &[u8], piece_len: usize) -> Weights {
-    let mut builder = Weights::builder(&checkpoint(file));
+    let checkpoint = checkpoint(file);
+    let mut builder = Weights::builder(&checkpoint);
     let mut offset = 0;
     for piece in file.chunks(piece_len) {
-        builder.push(offset, piece).unwrap();
+        builder.push(0, offset, piece).unwrap();
         offset += piece.len() as u64;
     }
     builder.finish().unwrap()
@@ -133,17 +134,19 @@ fn weights_do_not_depend_on_the_pieces() {
 fn missing_bytes_are_noticed() {
     let file = read("tiny-basic-quants.gguf");
     let checkpoint = checkpoint(&file);
-    let (first, last) = (checkpoint.tensors[0], *checkpoint.tensors.last().unwrap());
+    let (first, last) = (&checkpoint.tensors[0], checkpoint.tensors.last().unwrap());
 
     let mut builder = Weights::builder(&checkpoint);
-    builder.push(0, &file[..8600]).unwrap();
-    let skipped = CpuError::Skipped { tensor: TensorName::RopeFreqs, expected: 8600, found: 8601 };
-    assert_eq!((first.name, first.offset), (TensorName::RopeFreqs, 8512));
-    assert_eq!(builder.push(8601, &file[8601..]), Err(skipped));
+    builder.push(0, 0, &file[..8600]).unwrap();
+    let skipped =
+        FormatError::Skipped { tensor: TensorName::RopeFreqs, file: 0, expected: 8600, found: 8601 };
+    assert_eq!((first.name, first.stored.spans()[0].offset), (TensorName::RopeFreqs, 8512));
+    assert_eq!(builder.push(0, 8601, &file[8601..]), Err(skipped.into()));
 
     let mut builder = Weights::builder(&checkpoint);
-    let end = (last.offset + last.len) as usize;
-    builder.push(0, &file[..end - 1]).unwrap();
-    let incomplete = CpuError::Incomplete { tensor: last.name, expected: end as u64 - 1 };
-    assert_eq!(builder.finish(), Err(incomplete));
+    let span = last.stored.spans()[0];
+    let end = (span.offset + span.len) as usize;
+    builder.push(0, 0, &file[..end - 1]).unwrap();
+    let incomplete = FormatError::Incomplete { tensor: last.name, file: 0, expected: end as u64 - 1 };
+    assert_eq!(builder.finish(), Err(incomplete.into()));
 }

@@ -1,7 +1,7 @@
 //! What can be said of a model before its weights are there: its header, tokenizer and template.
 
 use chat::{Template, Tokenizer, Vocabulary};
-use format::{Checkpoint, FormatError, Gguf};
+use format::{Checkpoint, FormatError, Gguf, TokenizerFile};
 use store::{Pieces, Source, Store, StoreError};
 
 use crate::progress::Reporter;
@@ -70,7 +70,7 @@ pub(crate) async fn take_header<S: Source, T: Store>(
 
 /// The tokenizer of a model.
 pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, EngineError> {
-    let tokenizer = checkpoint.tokenizer.clone();
+    let TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer.clone();
     Ok(Tokenizer::from_vocabulary(Vocabulary {
         pre: tokenizer.pre,
         tokens: tokenizer.tokens,

@@ -97,10 +97,10 @@ async fn on_gpu<S: Source, T: Store>(
     report: &mut Reporter<'_>,
 ) -> Result<Backend, EngineError> {
     let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
-    loader.push(&head)?;
+    loader.push(0, 0, &head)?;
     drop(head);
-    while let Some(piece) = report.next(pieces).await? {
-        loader.push(&piece.bytes)?;
+    while let Some(Piece { offset, bytes, .. }) = report.next(pieces).await? {
+        loader.push(0, offset, &bytes)?;
     }
     let weights = loader.finish()?;
     report.preparing();
@@ -116,9 +116,9 @@ async fn on_cpu<S: Source, T: Store>(
     report: &mut Reporter<'_>,
 ) -> Result<Backend, EngineError> {
     let mut builder = cpu::Weights::builder(checkpoint);
-    builder.push(0, &head)?;
+    builder.push(0, 0, &head)?;
     while let Some(Piece { offset, bytes, .. }) = report.next(pieces).await? {
-        builder.push(offset, &bytes)?;
+        builder.push(0, offset, &bytes)?;
     }
     let model = cpu::Model::new(checkpoint.config, builder.finish()?);
     Ok(Backend::Reference(Box::new(Reference::new(model, options.context))))
@@ -127,7 +127,7 @@ async fn on_cpu<S: Source, T: Store>(
 fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo {
     ModelInfo {
         name: checkpoint.name.clone().unwrap_or_else(|| file.to_string()),
-        bytes: checkpoint.size,
+        bytes: checkpoint.size(),
         parameters: checkpoint.parameters(),
         quantization: checkpoint.quantization().to_string(),
         licence: checkpoint.licence.clone(),

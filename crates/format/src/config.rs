@@ -4,6 +4,7 @@
 
 use crate::error::{FormatError, Part};
 use crate::gguf::Metadata;
+use crate::rope_scaling::RopeScaling;
 use crate::tensor_name::{LayerPart, TensorName};
 
 /// The dimensions of a model.
@@ -29,6 +30,8 @@ pub struct Config {
     pub rms_norm_eps: f32,
     /// RoPE's base.
     pub rope_theta: f64,
+    /// How RoPE's frequencies are scaled, where that does not stand in a tensor of its own.
+    pub rope_scaling: Option<RopeScaling>,
     /// Whether `EmbedTokens` serves as `LmHead` too.
     pub tie_word_embeddings: bool,
 }
@@ -49,6 +52,7 @@ impl Config {
         max_position_embeddings: 131_072,
         rms_norm_eps: 1e-5,
         rope_theta: 500_000.0,
+        rope_scaling: Some(RopeScaling::LLAMA_3_1),
         tie_word_embeddings: false,
     };
 
@@ -87,7 +91,13 @@ impl Config {
         require("rms_norm_eps", eps > 0.0 && eps < 1.0, "above 0 and below 1", eps)?;
         let theta = self.rope_theta;
         require("rope_theta", (1.0..=1e12).contains(&theta), "1 to 10^12", theta)?;
+        self.rope_scaling.map_or(Ok(()), RopeScaling::validate)?;
         Ok(self)
+    }
+
+    /// What RoPE's frequencies are divided by, `[head_dim / 2]`; none if they are not scaled, or by a tensor.
+    pub fn rope_freqs(&self) -> Option<Vec<f32>> {
+        self.rope_scaling.map(|scaling| scaling.divisors(self.head_dim, self.rope_theta))
     }
 
     /// `[rows, columns]` of a tensor in a model of these dimensions; vectors have one row.
@@ -144,13 +154,15 @@ impl Config {
             rms_norm_eps: metadata.float(rms_norm_eps)?.ok_or_else(|| Part::Metadata.missing(rms_norm_eps))?
                 as f32,
             rope_theta: metadata.float("llama.rope.freq_base")?.unwrap_or(10_000.0),
+            // A GGUF file has the divisors as a tensor.
+            rope_scaling: None,
             tie_word_embeddings,
         }
         .validate()
     }
 }
 
-fn require(
+pub(crate) fn require(
     field: &str,
     holds: bool,
     expected: impl std::fmt::Display,

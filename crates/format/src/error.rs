@@ -3,7 +3,7 @@
 //! Each names the part of the file, the field in it, what was expected and what was found.
 //! Names that come out of the file are quoted, escaped and cut, so that a hostile one can't fill the screen.
 
-use crate::GgmlType;
+use crate::{GgmlType, TensorName};
 
 /// Why a file can't be read as a Llama model, or not yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,12 +82,40 @@ pub enum FormatError {
     },
     /// One of several files that make up a model together.
     #[error(
-        "This is one of {count} files of a split model, which can't be read yet. \
-         Join them with `llama-gguf-split --merge`, or take the model as a single file."
+        "This is one of {count} files of a split model, and the others are needed too: \
+         keep them under their own names, as in model-00001-of-{count:05}.gguf, and open them together."
     )]
     Split {
         /// How many files the model is split into.
         count: u64,
+    },
+    /// Bytes in the middle of a tensor were left out.
+    #[error(
+        "The model's bytes must come in order: {tensor} goes on at byte {expected} of file {file}, \
+         but byte {found} came next. Load the model again."
+    )]
+    Skipped {
+        /// The tensor that misses bytes.
+        tensor: TensorName,
+        /// Which of the model's files, from 0.
+        file: usize,
+        /// The next byte of it.
+        expected: u64,
+        /// Where the bytes began that came instead.
+        found: u64,
+    },
+    /// The bytes ended before the tensors did.
+    #[error(
+        "The weights are not complete: {tensor} goes on at byte {expected} of file {file}, and nothing came any more. \
+         Load the model again."
+    )]
+    Incomplete {
+        /// The first tensor that is not whole.
+        tensor: TensorName,
+        /// Which of the model's files, from 0.
+        file: usize,
+        /// The next byte of it.
+        expected: u64,
     },
     /// Bytes that are not a whole number of blocks.
     #[error("{dtype} blocks have {block_bytes} bytes each, and {found} bytes are not a multiple of that.")]

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! first bytes -> Gguf (what the file says) -> Checkpoint (what the model needs, every claim checked)
-//! a tensor's bytes -> dequantize -> f32
+//! all bytes, in order -> RowReader -> rows of each tensor, in one order of rows -> dequantize -> f32
 //! ```
 //!
 //! Whoever holds a [`Checkpoint`] need not check again: every length lies inside the file, every shape agrees
@@ -18,17 +18,24 @@ mod blocks;
 mod checkpoint;
 mod config;
 mod error;
+mod generation;
 mod ggml_type;
 mod gguf;
 mod rope_scaling;
+mod rows;
+mod split_names;
 mod tensor_name;
 mod tokenizer;
 
 pub use blocks::dequantize;
-pub use checkpoint::{Checkpoint, TensorInfo};
+pub use checkpoint::{Checkpoint, RowOrder, Span, Stored, TensorInfo};
 pub use config::Config;
 pub use error::{FormatError, Part};
+pub use generation::GenerationConfig;
 pub use ggml_type::GgmlType;
 pub use gguf::{Array, Gguf, GgufTensor, Metadata, Value, ValueType};
+pub use rope_scaling::RopeScaling;
+pub use rows::{RowReader, Rows};
+pub use split_names::split_names;
 pub use tensor_name::{LayerPart, TensorName};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Tokenizer, TokenizerFile};

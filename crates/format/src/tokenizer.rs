@@ -6,6 +6,13 @@
 use crate::error::{FormatError, Part, quote};
 use crate::gguf::{Array, Metadata, ValueType};
 
+/// What a checkpoint brings to turn text into ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenizerFile {
+    /// A GGUF file's own vocabulary, read and checked.
+    Gguf(Tokenizer),
+}
+
 /// A vocabulary with its merges and special tokens. Every id lies in the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokenizer {

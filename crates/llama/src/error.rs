@@ -1,6 +1,6 @@
 //! What can keep a model from running.
 
-use format::{GgmlType, TensorName};
+use format::{FormatError, GgmlType, TensorName};
 use gpu::GpuError;
 
 /// Every failure of this crate.
@@ -17,16 +17,9 @@ pub enum LlamaError {
         /// Its type.
         dtype: GgmlType,
     },
-    /// The file's bytes did not come in order and whole.
-    #[error(
-        "the model's bytes are incomplete: expected byte {expected}, got byte {found}; load the model again"
-    )]
-    Incomplete {
-        /// The next byte that was needed.
-        expected: u64,
-        /// What came.
-        found: u64,
-    },
+    /// The bytes did not come in order and whole.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// More context than the model has.
     #[error("a context of {asked} tokens was asked for, but the model has at most {most}")]
     Context {

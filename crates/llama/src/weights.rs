@@ -59,7 +59,7 @@ impl Weights {
         for index in 0..checkpoint.config.num_hidden_layers {
             layers.push(room.layer(gpu, index).await?);
         }
-        Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs: None })
+        Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs: checkpoint.config.rope_freqs() })
     }
 
     /// Bytes on the device.

@@ -17,8 +17,8 @@ fn load(tier: TierChoice, kv: KvType) -> Model {
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
     let gpu = block_on(Gpu::request(tier)).unwrap();
     let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
-    for piece in bytes.chunks(10007) {
-        loader.push(piece).unwrap();
+    for (index, piece) in bytes.chunks(10007).enumerate() {
+        loader.push(0, index as u64 * 10007, piece).unwrap();
     }
     let weights = loader.finish().unwrap();
     let options = Options { context: 256, chunk: 50, kv };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use engine::DEFAULT_CONTEXT;
-use format::{Array, Checkpoint, Config, GgmlType, Gguf, TensorInfo, TensorName, Value};
+use format::{Array, Checkpoint, Config, GgmlType, Gguf, TensorInfo, TensorName, TokenizerFile, Value};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use serde_json::json;
@@ -63,7 +63,7 @@ fn report<'a>(file: &'a str, gguf: &Gguf, checkpoint: &'a Checkpoint) -> Report<
     Report {
         name: checkpoint.name.as_deref(),
         file,
-        bytes: checkpoint.size,
+        bytes: checkpoint.size(),
         gguf_version: gguf.version,
         licence: checkpoint.licence.as_deref(),
         built_with_llama: checkpoint.built_with_llama(),
@@ -96,7 +96,7 @@ fn config(config: &Config) -> serde_json::Value {
 }
 
 fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
-    let tokenizer = &checkpoint.tokenizer;
+    let TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer;
     json!({
         "model": tokenizer.model,
         "pre": tokenizer.pre,
@@ -118,7 +118,7 @@ fn memory(checkpoint: &Checkpoint) -> Memory {
     let context = DEFAULT_CONTEXT.min(max_position_embeddings);
     // Keys and values; `Config` keeps each factor small enough for a u64.
     let values = (2 * num_hidden_layers * num_key_value_heads * head_dim) as u64 * context as u64;
-    let weights = checkpoint.tensors.iter().map(|tensor| tensor.len).sum();
+    let weights = checkpoint.tensors.iter().map(TensorInfo::stored_bytes).sum();
     Memory { context, weights, kv_cache_f16: 2 * values, kv_cache_f32: 4 * values }
 }
 
@@ -152,10 +152,14 @@ impl Tensor {
             name: info.name.to_string(),
             dtype: info.dtype.name(),
             shape: [info.rows, info.columns],
-            offset: info.offset,
-            bytes: info.len,
+            offset: first_byte(info),
+            bytes: info.stored_bytes(),
         }
     }
+}
+
+fn first_byte(info: &TensorInfo) -> u64 {
+    info.stored.spans().first().map_or(0, |span| span.offset)
 }
 
 /// What a person is told.
@@ -165,7 +169,7 @@ fn text(file: &str, gguf: &Gguf, checkpoint: &Checkpoint) -> String {
     let Memory { context, weights, kv_cache_f16, kv_cache_f32 } = memory(checkpoint);
     let most = checkpoint.config.max_position_embeddings;
     let parameters = HumanCount(checkpoint.parameters());
-    let bytes = DecimalBytes(checkpoint.size);
+    let bytes = DecimalBytes(checkpoint.size());
     let mut text = format!("{}\n", name.escape_debug());
     let mut line = |name: &str, value: String| {
         // Writing to a `String` cannot fail.
@@ -218,7 +222,7 @@ fn tensors(checkpoint: &Checkpoint) -> String {
         };
         let (count, bytes, _) = groups.entry((name, tensor.dtype)).or_insert((0, 0, tensor));
         *count += 1;
-        *bytes += tensor.len;
+        *bytes += tensor.stored_bytes();
     }
     let mut text = format!("\nTensors ({}; --json lists each)\n", checkpoint.tensors.len());
     for ((name, dtype), (count, bytes, first)) in groups {
@@ -227,7 +231,7 @@ fn tensors(checkpoint: &Checkpoint) -> String {
             name => name.to_string(),
         };
         let shape = format!("[{}, {}]", first.rows, first.columns);
-        let (bytes, offset) = (DecimalBytes(bytes).to_string(), first.offset);
+        let (bytes, offset) = (DecimalBytes(bytes).to_string(), first_byte(first));
         let _ = writeln!(text, "  {name:48} {count:4} x {dtype:5} {shape:16} {bytes:>10} from byte {offset}");
     }
     text

@@ -2,7 +2,9 @@
 
 use crate::Damage;
 use crate::writer::{self, *};
-use format::{Checkpoint, Config, GgmlType, Gguf, LayerPart, TensorInfo, TensorName, dequantize};
+use format::{
+    Checkpoint, Config, GgmlType, Gguf, LayerPart, RowOrder, Span, Stored, TensorInfo, TensorName, dequantize,
+};
 
 fn read(bytes: &[u8]) -> Checkpoint {
     let gguf = Gguf::parse(bytes, bytes.len() as u64).unwrap();
@@ -62,25 +64,28 @@ fn tiny_basic_quants() {
         max_position_embeddings: 131_072,
         rms_norm_eps: 1e-5,
         rope_theta: 500_000.0,
+        rope_scaling: None,
         tie_word_embeddings: true,
     };
     assert_eq!(checkpoint.config, config);
-    assert_eq!(checkpoint.size, 1_618_528);
+    assert_eq!((checkpoint.size(), checkpoint.file_sizes.as_slice()), (1_618_528, [1_618_528].as_slice()));
     assert_eq!(checkpoint.parameters(), 1_708_288);
     assert_eq!(checkpoint.quantization(), GgmlType::Q4_0);
-    assert!(checkpoint.tensors.is_sorted_by_key(|tensor| tensor.offset));
+    assert!(checkpoint.tensors.is_sorted_by_key(|tensor| tensor.stored.spans()[0]));
     assert_eq!(checkpoint.tensor(TensorName::LmHead), None);
     let v_proj = TensorInfo {
         name: TensorName::Layer { index: 0, part: LayerPart::VProj },
         dtype: GgmlType::Q8_0,
         rows: 128,
         columns: 256,
-        offset: 156_768,
-        len: 34_816,
+        stored: Stored::Rows {
+            span: Span { file: 0, offset: 156_768, len: 34_816 },
+            order: RowOrder::Neighbours,
+        },
     };
     assert_eq!(checkpoint.tensor(v_proj.name), Some(&v_proj));
 
-    let tokenizer = &checkpoint.tokenizer;
+    let format::TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer;
     assert_eq!((tokenizer.model.as_str(), tokenizer.pre.as_str()), ("gpt2", "llama-bpe"));
     assert_eq!((tokenizer.tokens.len(), tokenizer.token_types.len(), tokenizer.merges.len()), (330, 330, 5));
     assert_eq!(
@@ -92,7 +97,8 @@ fn tiny_basic_quants() {
 
     for tensor in &checkpoint.tensors {
         let mut weights = Vec::new();
-        let bytes = &file[tensor.offset as usize..][..tensor.len as usize];
+        let span = tensor.stored.spans()[0];
+        let bytes = &file[span.offset as usize..][..span.len as usize];
         dequantize(tensor.dtype, bytes, &mut weights).unwrap();
         assert_eq!(weights.len() as u64, tensor.weights(), "{}", tensor.name);
         assert!(weights.iter().all(|weight| weight.abs() < 16.0), "{}", tensor.name);
@@ -155,6 +161,7 @@ fn vocabulary_as_large_as_llama_3s() {
         }
     };
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
-    assert_eq!(checkpoint.tokenizer.tokens, tokens);
-    assert_eq!(checkpoint.tokenizer.merges, merges);
+    let format::TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer;
+    assert_eq!(tokenizer.tokens, tokens);
+    assert_eq!(tokenizer.merges, merges);
 }

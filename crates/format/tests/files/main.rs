@@ -7,6 +7,7 @@
 mod bad_checkpoint;
 mod bad_gguf;
 mod good;
+mod split;
 mod writer;
 
 use format::{Checkpoint, FormatError, Gguf};

@@ -1,133 +1,114 @@
-//! What a file means for Llama: config, tensors and tokenizer, complete and in agreement with each other.
-//!
-//! Everything that loading and running relies on is checked here, before the first weight is fetched:
-//! a download of gigabytes must not end in "not supported".
+//! A checkpoint from a GGUF file, or from several that are one model.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use super::{Checkpoint, RowOrder, Span, Stored, TensorInfo, in_order};
 use crate::error::{FormatError, Part, quote, quote_odd};
 use crate::gguf::{Gguf, GgufTensor, Metadata, Value};
 use crate::rope_scaling::{self, RopeFreqs};
-use crate::{Config, GgmlType, TensorName, Tokenizer};
-
-/// A model file that can be loaded and run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Checkpoint {
-    /// The model's dimensions.
-    pub config: Config,
-    /// All tensors, by their place in the file. No two overlap.
-    pub tensors: Vec<TensorInfo>,
-    /// Vocabulary and special tokens.
-    pub tokenizer: Tokenizer,
-    /// How a conversation becomes text, in Jinja.
-    pub chat_template: Option<String>,
-    /// What the file calls the model.
-    pub name: Option<String>,
-    /// The licence's identifier, as in `apache-2.0` or `llama3.1`.
-    pub licence: Option<String>,
-    /// The file's length in bytes.
-    pub size: u64,
-    by_name: HashMap<TensorName, usize>,
-    built_with_llama: bool,
-}
-
-/// Where a tensor lies in the file, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Which tensor.
-    pub name: TensorName,
-    /// How the weights are stored; for vectors always `F32`.
-    pub dtype: GgmlType,
-    /// Output features; 1 for vectors.
-    pub rows: usize,
-    /// Input features, contiguous in the file; a multiple of the type's block length.
-    pub columns: usize,
-    /// Where the bytes begin, from the start of the file.
-    pub offset: u64,
-    /// How many bytes.
-    pub len: u64,
-}
+use crate::{Config, GenerationConfig, GgmlType, TensorName, Tokenizer, TokenizerFile};
 
 impl Checkpoint {
     /// Reads a GGUF header as a Llama model.
     ///
     /// # Errors
-    /// If the file is of another architecture or is one of several, if a field or tensor is missing or superfluous,
-    /// disagrees with another, or is of a kind that isn't run. The error names it.
+    /// If the file is of another architecture, if a field or tensor is missing or superfluous, disagrees with another,
+    /// or is of a kind that isn't run; the error names it. [`FormatError::Split`] if the file is one of several.
     pub fn from_gguf(gguf: Gguf) -> Result<Checkpoint, FormatError> {
-        let Gguf { mut metadata, tensors, file_size, .. } = gguf;
+        match gguf.metadata.integer("split.count")? {
+            Some(count @ 2..) => Err(FormatError::Split { count }),
+            _ => Checkpoint::from_gguf_parts(vec![gguf]),
+        }
+    }
+
+    /// Reads the headers of all files that a model was split into, in their order. The first has the metadata.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::from_gguf`], and if the files are not all there are, or not of one model.
+    pub fn from_gguf_parts(parts: Vec<Gguf>) -> Result<Checkpoint, FormatError> {
+        check_split(&parts)?;
+        let file_sizes = parts.iter().map(|part| part.file_size).collect();
+        let mut metadata = Metadata::default();
+        let mut tensors = Vec::new();
+        for (file, part) in parts.into_iter().enumerate() {
+            if file == 0 {
+                metadata = part.metadata;
+            }
+            tensors.extend(part.tensors.into_iter().map(|tensor| (file, tensor)));
+        }
         check_architecture(&metadata)?;
         let tokenizer = Tokenizer::from_metadata(&mut metadata)?;
 
-        let named = tensors.into_iter().map(|tensor| match TensorName::from_gguf(&tensor.name) {
-            Some(name) => Ok((name, tensor)),
+        let named = tensors.into_iter().map(|(file, tensor)| match TensorName::from_gguf(&tensor.name) {
+            Some(name) => Ok((name, file, tensor)),
             None => Err(Part::TensorTable.invalid(quote_odd(&tensor.name), "a tensor of Llama's", "another")),
         });
-        let named: Vec<(TensorName, GgufTensor)> = named.collect::<Result<_, _>>()?;
-        let present: HashSet<TensorName> = named.iter().map(|(name, _)| *name).collect();
+        let named: Vec<_> = named.collect::<Result<_, _>>()?;
+        let mut present = HashSet::new();
+        if let Some((name, ..)) = named.iter().find(|(name, ..)| !present.insert(*name)) {
+            return Err(Part::TensorTable.invalid(name.gguf(), "in one of the files only", "in two"));
+        }
 
         let tie_word_embeddings = !present.contains(&TensorName::LmHead);
         let config = Config::from_metadata(&metadata, tokenizer.tokens.len(), tie_word_embeddings)?;
         let rope_freqs =
             if present.contains(&TensorName::RopeFreqs) { RopeFreqs::Present } else { RopeFreqs::Absent };
         rope_scaling::check(&metadata, rope_freqs)?;
-        if let Some(name) =
-            TensorName::required(config.num_hidden_layers).find(|name| !present.contains(name))
-        {
-            return Err(Part::TensorTable.missing(format!("{} ({name})", name.gguf())));
-        }
 
-        let tensors = named.into_iter().map(|(name, tensor)| TensorInfo::new(name, &tensor, &config));
-        let mut tensors: Vec<TensorInfo> = tensors.collect::<Result<_, _>>()?;
-        tensors.sort_by_key(|tensor| tensor.offset);
-        let by_name = tensors.iter().enumerate().map(|(at, tensor)| (tensor.name, at)).collect();
+        let infos =
+            named.iter().map(|(name, file, tensor)| TensorInfo::from_gguf(*name, *file, tensor, &config));
+        let (tensors, by_name) = in_order(infos.collect::<Result<_, _>>()?, &config, TensorName::gguf)?;
         let owned = |key| Ok::<_, FormatError>(metadata.string(key)?.map(str::to_owned));
         Ok(Checkpoint {
             config,
             tensors,
-            tokenizer,
+            tokenizer: TokenizerFile::Gguf(tokenizer),
             chat_template: owned("tokenizer.chat_template")?,
+            // GGUF has no place for it but the one end-of-sequence id of the tokenizer.
+            generation: GenerationConfig::default(),
             name: owned("general.name")?,
             licence: owned("general.license")?,
-            size: file_size,
+            file_sizes,
+            warnings: rope_scaling::warning(&metadata, &config, rope_freqs)?.into_iter().collect(),
             by_name,
             built_with_llama: names_llama_3(&metadata),
         })
     }
+}
 
-    /// A tensor by its name; only `LmHead` and `RopeFreqs` may be absent.
-    pub fn tensor(&self, name: TensorName) -> Option<&TensorInfo> {
-        self.tensors.get(*self.by_name.get(&name)?)
+/// That the files are the parts of one model, all of them, in their order.
+fn check_split(parts: &[Gguf]) -> Result<(), FormatError> {
+    let integer = |part: &Gguf, key: &str| part.metadata.integer(key);
+    if parts.len() < 2 {
+        return Ok(());
     }
-
-    /// How many weights the model has. `RopeFreqs` are not learned and don't count.
-    pub fn parameters(&self) -> u64 {
-        let learned = self.tensors.iter().filter(|tensor| tensor.name != TensorName::RopeFreqs);
-        learned.map(TensorInfo::weights).sum()
+    for (no, part) in parts.iter().enumerate() {
+        for (key, expected) in [("split.count", parts.len()), ("split.no", no)] {
+            let found = integer(part, key)?.ok_or_else(|| Part::Metadata.missing(key))?;
+            if found != expected as u64 {
+                let field = format!("{key} of file {}", no + 1);
+                return Err(Part::Metadata.invalid(field, expected, found));
+            }
+        }
     }
-
-    /// The type that most weights are stored in: what people call the file by.
-    pub fn quantization(&self) -> GgmlType {
-        let weights_in = |dtype: GgmlType| -> u64 {
-            self.tensors.iter().filter(|tensor| tensor.dtype == dtype).map(TensorInfo::weights).sum()
-        };
-        GgmlType::SUPPORTED.into_iter().max_by_key(|dtype| weights_in(*dtype)).unwrap_or(GgmlType::F32)
-    }
-
-    /// Whether Llama 3's licence applies, as far as the file says: its name, its licence or its base model.
-    /// The page shows "Built with Llama" then.
-    pub fn built_with_llama(&self) -> bool {
-        self.built_with_llama
+    let tensors: usize = parts.iter().map(|part| part.tensors.len()).sum();
+    match parts.first().map_or(Ok(None), |first| integer(first, "split.tensors.count"))? {
+        Some(expected) if expected != tensors as u64 => Err(Part::Metadata.invalid(
+            "split.tensors.count",
+            format_args!("{tensors}, as many as the files have"),
+            expected,
+        )),
+        _ => Ok(()),
     }
 }
 
 impl TensorInfo {
-    /// `rows * columns`.
-    pub fn weights(&self) -> u64 {
-        self.rows as u64 * self.columns as u64
-    }
-
-    fn new(name: TensorName, tensor: &GgufTensor, config: &Config) -> Result<TensorInfo, FormatError> {
+    fn from_gguf(
+        name: TensorName,
+        file: usize,
+        tensor: &GgufTensor,
+        config: &Config,
+    ) -> Result<TensorInfo, FormatError> {
         let field = || tensor.name.clone(); // One of ours, so it is fit to print.
         if let TensorName::Layer { index, .. } = name
             && index >= config.num_hidden_layers
@@ -150,7 +131,9 @@ impl TensorInfo {
         if !tensor.dtype.is_supported() {
             return Err(FormatError::unsupported_type(format!("{} of {}", tensor.dtype, tensor.name)));
         }
-        Ok(TensorInfo { name, dtype: tensor.dtype, rows, columns, offset: tensor.offset, len: tensor.len })
+        let span = Span { file, offset: tensor.offset, len: tensor.len };
+        let stored = Stored::Rows { span, order: RowOrder::Neighbours };
+        Ok(TensorInfo { name, dtype: tensor.dtype, rows, columns, stored })
     }
 }
 
@@ -167,10 +150,7 @@ fn check_architecture(metadata: &Metadata) -> Result<(), FormatError> {
     if experts > 0 {
         return Err(unsupported(format!("\"llama\" with {experts} experts")));
     }
-    match metadata.integer("split.count")? {
-        Some(count @ 2..) => Err(FormatError::Split { count }),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether one of the strings that tell where a model comes from names Llama 3, 3.1, 3.2 …

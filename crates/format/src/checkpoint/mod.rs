@@ -1,0 +1,86 @@
+//! What a model's files mean for Llama: config, tensors and tokenizer, complete and in agreement with each other.
+//!
+//! Everything that loading and running relies on is checked here, before the first weight is fetched:
+//! a download of gigabytes must not end in "not supported".
+
+mod gguf;
+mod tensor;
+
+use std::collections::HashMap;
+
+pub use tensor::{RowOrder, Span, Stored, TensorInfo};
+
+use crate::error::{FormatError, Part};
+use crate::{Config, GenerationConfig, GgmlType, TensorName, TokenizerFile};
+
+/// A model that can be loaded and run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The model's dimensions.
+    pub config: Config,
+    /// All tensors, by their place in the files. No two overlap.
+    pub tensors: Vec<TensorInfo>,
+    /// Vocabulary and special tokens.
+    pub tokenizer: TokenizerFile,
+    /// How a conversation becomes text, in Jinja.
+    pub chat_template: Option<String>,
+    /// How its makers want text generated.
+    pub generation: GenerationConfig,
+    /// What the files call the model.
+    pub name: Option<String>,
+    /// The licence's identifier, as in `apache-2.0` or `llama3.1`.
+    pub licence: Option<String>,
+    /// Lengths of the files that hold the weights, in bytes; [`Span::file`] counts them.
+    pub file_sizes: Vec<u64>,
+    /// What works, yet not as well as it should: a sentence each.
+    pub warnings: Vec<String>,
+    by_name: HashMap<TensorName, usize>,
+    built_with_llama: bool,
+}
+
+/// Puts tensors in the order of their bytes, once every tensor that a model of these dimensions needs is there.
+/// `stored_name` is what the files call a tensor.
+fn in_order(
+    mut tensors: Vec<TensorInfo>,
+    config: &Config,
+    stored_name: fn(TensorName) -> String,
+) -> Result<(Vec<TensorInfo>, HashMap<TensorName, usize>), FormatError> {
+    tensors.sort_by_key(|tensor| tensor.stored.spans().first().copied());
+    let by_name: HashMap<_, _> = tensors.iter().enumerate().map(|(at, tensor)| (tensor.name, at)).collect();
+    match TensorName::required(config.num_hidden_layers).find(|name| !by_name.contains_key(name)) {
+        Some(name) => Err(Part::TensorTable.missing(format!("{} ({name})", stored_name(name)))),
+        None => Ok((tensors, by_name)),
+    }
+}
+
+impl Checkpoint {
+    /// Bytes of the files that hold the weights.
+    pub fn size(&self) -> u64 {
+        self.file_sizes.iter().sum()
+    }
+
+    /// A tensor by its name; only `LmHead` and `RopeFreqs` may be absent.
+    pub fn tensor(&self, name: TensorName) -> Option<&TensorInfo> {
+        self.tensors.get(*self.by_name.get(&name)?)
+    }
+
+    /// How many weights the model has. `RopeFreqs` are not learned and don't count.
+    pub fn parameters(&self) -> u64 {
+        let learned = self.tensors.iter().filter(|tensor| tensor.name != TensorName::RopeFreqs);
+        learned.map(TensorInfo::weights).sum()
+    }
+
+    /// The type that most weights are stored in: what people call the file by.
+    pub fn quantization(&self) -> GgmlType {
+        let weights_in = |dtype: GgmlType| -> u64 {
+            self.tensors.iter().filter(|tensor| tensor.dtype == dtype).map(TensorInfo::weights).sum()
+        };
+        GgmlType::SUPPORTED.into_iter().max_by_key(|dtype| weights_in(*dtype)).unwrap_or(GgmlType::F32)
+    }
+
+    /// Whether Llama 3's licence applies, as far as the file says: its name, its licence or its base model.
+    /// The page shows "Built with Llama" then.
+    pub fn built_with_llama(&self) -> bool {
+        self.built_with_llama
+    }
+}

@@ -1,0 +1,79 @@
+//! A tensor of a checkpoint: what it is, and where its bytes lie.
+
+use crate::{GgmlType, TensorName};
+
+/// Where a tensor lies, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Which tensor.
+    pub name: TensorName,
+    /// How the rows are stored that [`RowReader`](crate::RowReader) gives.
+    pub dtype: GgmlType,
+    /// Output features; 1 for vectors.
+    pub rows: usize,
+    /// Input features; a multiple of the type's block length.
+    pub columns: usize,
+    /// Where the bytes lie.
+    pub stored: Stored,
+}
+
+/// How a tensor's bytes lie in the checkpoint's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stored {
+    /// Row behind row, in blocks of the tensor's `dtype`.
+    Rows {
+        /// Where.
+        span: Span,
+        /// In which order.
+        order: RowOrder,
+    },
+}
+
+/// A stretch of one of the checkpoint's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Which file, by its place among those that the checkpoint was read from.
+    pub file: usize,
+    /// Where the bytes begin, from the start of the file.
+    pub offset: u64,
+    /// How many bytes.
+    pub len: u64,
+}
+
+/// The order of rows, which matters for `q_proj` and `k_proj`: RoPE turns pairs of their rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowOrder {
+    /// Pairs are neighbours, as in GGUF and in Meta's own files. All that leaves this crate is in this order.
+    Neighbours,
+    /// The two of a pair are half a head apart, as in Hugging Face's files.
+    Halves {
+        /// Rows of a head.
+        head_dim: usize,
+    },
+}
+
+impl Stored {
+    /// Every stretch that belongs to the tensor.
+    pub fn spans(&self) -> &[Span] {
+        match self {
+            Stored::Rows { span, .. } => std::slice::from_ref(span),
+        }
+    }
+}
+
+impl TensorInfo {
+    /// `rows * columns`.
+    pub fn weights(&self) -> u64 {
+        self.rows as u64 * self.columns as u64
+    }
+
+    /// Bytes that the tensor takes in its files.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.spans().iter().map(|span| span.len).sum()
+    }
+
+    /// Bytes of a row in `dtype`.
+    pub fn row_bytes(&self) -> usize {
+        self.columns / self.dtype.block_len() * self.dtype.block_bytes()
+    }
+}
