@@ -3,7 +3,7 @@
 //! All that a GGUF file may name are listed, also those that no kernel computes with:
 //! their tensors' sizes are checked like any other's, and errors can name them.
 
-/// How a tensor's weights are stored. The discriminant is the id in a GGUF file.
+/// How a tensor's weights are stored. The discriminant is the id in a GGUF file, but for [`GgmlType::Q4_Z`].
 #[expect(missing_docs, non_camel_case_types, reason = "ggml's own names; the layouts stand in `blocks`")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u32)]
@@ -46,27 +46,34 @@ pub enum GgmlType {
     NVFP4 = 40,
     Q1_0 = 41,
     Q2_0 = 42,
+    /// Pronk's own, for AWQ's and GPTQ's groups with their integer zero points: 32 weights in 20 bytes,
+    /// f16 d, f16 z, and nibbles as in `Q4_0`; a weight is `d (q - z)`.
+    /// No GGUF file may name it: it is not in [`GgmlType::ALL`], and its number, far above ggml's, is never written.
+    Q4_Z = 0x5A00_0000,
 }
 
 use GgmlType::*;
 
 impl GgmlType {
-    /// Every type there is, in the order of their ids.
+    /// Every type that a GGUF file may name, in the order of their ids.
     pub const ALL: [GgmlType; 35] = [
         F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q8_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Q8_K, IQ2_XXS, IQ2_XS,
         IQ3_XXS, IQ1_S, IQ4_NL, IQ3_S, IQ2_S, IQ4_XS, I8, I16, I32, I64, F64, IQ1_M, BF16, TQ1_0, TQ2_0,
         MXFP4, NVFP4, Q1_0, Q2_0,
     ];
 
-    /// The types that [`dequantize`](crate::dequantize) and the kernels compute with.
-    pub const SUPPORTED: [GgmlType; 6] = [F32, F16, Q4_0, Q4_1, Q8_0, Q6_K];
+    /// The types that [`dequantize`](crate::dequantize) reads.
+    pub const SUPPORTED: [GgmlType; 17] = [
+        F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16, MXFP4,
+        Q4_Z,
+    ];
 
     /// The type of that id; `None` for ids that are unknown or were removed.
     pub fn from_id(id: u32) -> Option<GgmlType> {
         GgmlType::ALL.into_iter().find(|dtype| dtype.id() == id)
     }
 
-    /// The id in a GGUF file.
+    /// The id in a GGUF file; of [`GgmlType::Q4_Z`], a number that is no id.
     pub fn id(self) -> u32 {
         self as u32
     }
@@ -137,6 +144,7 @@ impl GgmlType {
             NVFP4 => ("NVFP4", 64, 36),
             Q1_0 => ("Q1_0", 128, 18),
             Q2_0 => ("Q2_0", 64, 18),
+            Q4_Z => ("Q4_Z", 32, 20),
         }
     }
 }
@@ -157,7 +165,7 @@ mod tests {
             assert_eq!(GgmlType::from_id(dtype.id()), Some(dtype));
             assert_eq!(dtype.name(), format!("{dtype:?}"));
         }
-        for id in [4, 5, 31, 32, 33, 36, 37, 38, 43, u32::MAX] {
+        for id in [4, 5, 31, 32, 33, 36, 37, 38, 43, Q4_Z.id(), u32::MAX] {
             assert_eq!(GgmlType::from_id(id), None, "{id}");
         }
     }

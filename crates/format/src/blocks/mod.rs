@@ -1,18 +1,35 @@
-//! Quantized blocks to `f32`, one file per family, in ggml's bit layouts.
+//! Quantized blocks to `f32` and back, one file per family, in ggml's bit layouts.
 //!
 //! A row of a matrix is stored as blocks of 32 or 256 weights, each with its own scales; all little-endian.
 //! The arithmetic is in `f32`, in the order ggml has it, so that the values equal ggml's to the last bit.
 //!
 //! | type | weights | bytes | layout | value |
 //! |---|---|---|---|---|
-//! | `F32`, `F16` | 1 | 4, 2 | | |
+//! | `F32`, `F16`, `BF16` | 1 | 4, 2, 2 | | |
 //! | `Q4_0` | 32 | 18 | f16 d; qs\[16\]: weight j in the low nibble of byte j, weight j + 16 in the high one | d (q - 8) |
 //! | `Q4_1` | 32 | 20 | f16 d, m; qs as above | d q + m |
+//! | `Q4_Z` | 32 | 20 | f16 d, z; qs as above; not ggml's, see [`GgmlType::Q4_Z`] | d (q - z) |
+//! | `Q5_0` | 32 | 22 | f16 d; u32 qh: bit 4 of weight j is bit j; qs as above | d (q - 16) |
+//! | `Q5_1` | 32 | 24 | f16 d, m; u32 qh; qs | d q + m |
 //! | `Q8_0` | 32 | 34 | f16 d; i8\[32\] | d q |
+//! | `Q2_K` | 256 | 84 | scales\[16\], qs\[64\], f16 d, dmin | d scale q - dmin min |
+//! | `Q3_K` | 256 | 110 | hmask\[32\], qs\[64\], scales\[12\], f16 d | d (scale - 32) (q - 4) |
+//! | `Q4_K` | 256 | 144 | f16 d, dmin, scales\[12\], qs\[128\] | d scale q - dmin min |
+//! | `Q5_K` | 256 | 176 | f16 d, dmin, scales\[12\], qh\[32\], qs\[128\] | d scale q - dmin min |
 //! | `Q6_K` | 256 | 210 | ql\[128\], qh\[64\], i8 scales\[16\], f16 d | d scale (q - 32) |
+//! | `IQ4_NL` | 32 | 18 | f16 d; qs | d level(q) |
+//! | `IQ4_XS` | 256 | 136 | f16 d; u16 scales_h; scales_l\[4\]; qs\[128\] | d (scale - 32) level(q) |
+//! | `MXFP4` | 32 | 17 | u8 e; qs | 2^(e - 128) level(q) |
+//!
+//! The layouts are those of ggml's `ggml-common.h`, the arithmetic that of gguf-py's `quants.py`.
 
 mod float;
+mod iq4;
+mod q2_k;
+mod q3_k;
 mod q4;
+mod q4_k;
+mod q5;
 mod q6_k;
 mod q8;
 
@@ -23,24 +40,45 @@ use crate::{FormatError, GgmlType};
 /// # Errors
 /// If the type is none of [`GgmlType::SUPPORTED`], or `bytes` ends inside a block; `out` is then as it was.
 pub fn dequantize(dtype: GgmlType, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), FormatError> {
-    let decode = match dtype {
-        GgmlType::F32 => float::f32,
-        GgmlType::F16 => float::f16,
-        GgmlType::Q4_0 => q4::q4_0,
-        GgmlType::Q4_1 => q4::q4_1,
-        GgmlType::Q8_0 => q8::q8_0,
-        GgmlType::Q6_K => q6_k::q6_k,
-        _ => return Err(FormatError::unsupported_type(dtype.to_string())),
-    };
-    if !bytes.len().is_multiple_of(dtype.block_bytes()) {
-        return Err(FormatError::PartialBlock {
-            dtype,
-            block_bytes: dtype.block_bytes(),
-            found: bytes.len(),
-        });
+    let block_bytes = dtype.block_bytes();
+    if !bytes.len().is_multiple_of(block_bytes) {
+        return Err(FormatError::PartialBlock { dtype, block_bytes, found: bytes.len() });
     }
-    decode(bytes, out);
+    match dtype {
+        GgmlType::F32 => float::f32(bytes, out),
+        GgmlType::F16 => float::f16(bytes, out),
+        GgmlType::BF16 => float::bf16(bytes, out),
+        GgmlType::Q4_0 => each_block(bytes, out, q4::q4_0),
+        GgmlType::Q4_1 => each_block(bytes, out, q4::q4_1),
+        GgmlType::Q4_Z => each_block(bytes, out, q4::q4_z),
+        GgmlType::Q5_0 => each_block(bytes, out, q5::q5_0),
+        GgmlType::Q5_1 => each_block(bytes, out, q5::q5_1),
+        GgmlType::Q8_0 => each_block(bytes, out, q8::q8_0),
+        GgmlType::Q2_K => each_block(bytes, out, q2_k::q2_k),
+        GgmlType::Q3_K => each_block(bytes, out, q3_k::q3_k),
+        GgmlType::Q4_K => each_block(bytes, out, q4_k::q4_k),
+        GgmlType::Q5_K => each_block(bytes, out, q4_k::q5_k),
+        GgmlType::Q6_K => each_block(bytes, out, q6_k::q6_k),
+        GgmlType::IQ4_NL => each_block(bytes, out, iq4::iq4_nl),
+        GgmlType::IQ4_XS => each_block(bytes, out, iq4::iq4_xs),
+        GgmlType::MXFP4 => each_block(bytes, out, iq4::mxfp4),
+        _ => return Err(FormatError::unsupported_type(dtype.to_string())),
+    }
     Ok(())
+}
+
+/// Unpacks into an array of known length, which vectorizes, and appends that at once.
+fn each_block<const BYTES: usize, const LEN: usize>(
+    bytes: &[u8],
+    out: &mut Vec<f32>,
+    unpack: impl Fn(&[u8; BYTES], &mut [f32; LEN]),
+) {
+    let (blocks, _) = bytes.as_chunks::<BYTES>();
+    let mut values = [0.0; LEN];
+    for block in blocks {
+        unpack(block, &mut values);
+        out.extend_from_slice(&values);
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +123,13 @@ mod tests {
             }
         }
         checked.sort();
-        assert_eq!(checked, [GgmlType::Q4_0, GgmlType::Q4_1, GgmlType::Q8_0, GgmlType::Q6_K]);
+        // The golden's other two are refused; `Q4_Z` is ours, and `floats` has the rest.
+        let floats = [GgmlType::F32, GgmlType::F16, GgmlType::BF16];
+        let expected: Vec<GgmlType> = GgmlType::SUPPORTED
+            .into_iter()
+            .filter(|dtype| !floats.contains(dtype) && *dtype != GgmlType::Q4_Z)
+            .collect();
+        assert_eq!(checked, expected);
     }
 
     #[test]
@@ -96,6 +140,44 @@ mod tests {
         let f16s: Vec<u8> =
             [0x3c00u16, 0xc000, 0x0001, 0x7c00].iter().flat_map(|v| v.to_le_bytes()).collect();
         check(GgmlType::F16, &f16s, &[1.0, -2.0, 5.960_464_5e-8, f32::INFINITY]);
+        // One and a 128th, minus zero, the smallest subnormal.
+        let bf16s: Vec<u8> = [0x3f81u16, 0x8000, 0x0001].iter().flat_map(|v| v.to_le_bytes()).collect();
+        check(GgmlType::BF16, &bf16s, &[1.007_812_5, -0.0, f32::from_bits(0x0001_0000)]);
+    }
+
+    /// Sixteen bytes in which every nibble is different in each half.
+    fn all_nibbles() -> impl Iterator<Item = u8> {
+        (0..16).map(|low| low | (15 - low) << 4)
+    }
+
+    #[test]
+    fn q4_z_takes_the_zero_point_off_before_it_scales() {
+        // d = 0.75, and z = 11 where `Q4_0` has 8.
+        let block: Vec<u8> = [0x00, 0x3a, 0x80, 0x49].into_iter().chain(all_nibbles()).collect();
+        let levels = (0..16).chain((0..16).rev());
+        let expected: Vec<f32> = levels.map(|q| 0.75 * (q as f32 - 11.0)).collect();
+        check(GgmlType::Q4_Z, &block, &expected);
+    }
+
+    /// By the definition of the Open Compute Project: `e2m1` floats times a power of two, in `f64`.
+    #[test]
+    fn mxfp4_by_its_definition() {
+        for e in [0u8, 1, 2, 127, 254] {
+            let block: Vec<u8> = [e].into_iter().chain(all_nibbles()).collect();
+            let e2m1 = |nibble: u32| {
+                let (exponent, fraction) = ((nibble >> 1 & 3) as i32, f64::from(nibble & 1));
+                let magnitude = match exponent {
+                    0 => fraction / 2.0,
+                    _ => (1.0 + fraction / 2.0) * 2f64.powi(exponent - 1),
+                };
+                // ggml has no negative zero here.
+                if nibble > 8 { -magnitude } else { magnitude }
+            };
+            let nibbles = (0..16).chain((0..16).rev());
+            let expected: Vec<f32> =
+                nibbles.map(|q| (e2m1(q) * 2f64.powi(i32::from(e) - 127)) as f32).collect();
+            check(GgmlType::MXFP4, &block, &expected);
+        }
     }
 
     #[test]

@@ -11,23 +11,22 @@
 //! A half is four runs of 32 weights. Lane `l` of runs 0 to 3 takes its low bits from
 //! `ql[l]` low, `ql[l + 32]` low, `ql[l]` high, `ql[l + 32]` high, and its high bits from the pairs of `qh[l]`.
 
-use half::f16;
+use super::float::widen;
 
-pub(super) fn q6_k(bytes: &[u8], out: &mut Vec<f32>) {
-    let (blocks, _) = bytes.as_chunks::<210>();
-    for [ql_qh_scales @ .., d0, d1] in blocks {
-        let (ql, qh_scales) = ql_qh_scales.split_at(128);
-        let (qh, scales) = qh_scales.split_at(64);
-        let d = f16::from_le_bytes([*d0, *d1]).to_f32();
-        for ((ql, qh), scales) in ql.chunks_exact(64).zip(qh.chunks_exact(32)).zip(scales.chunks_exact(8)) {
-            for run in 0..4 {
-                for lane in 0..32 {
-                    let low = (ql[lane + run % 2 * 32] >> (run / 2 * 4)) & 15;
-                    let high = (qh[lane] >> (run * 2)) & 3;
-                    let scale = f32::from(scales[run * 2 + lane / 16].cast_signed());
-                    out.push(d * scale * (f32::from(low | high << 4) - 32.0));
-                }
-            }
+pub(super) fn q6_k([ql_qh_scales @ .., d0, d1]: &[u8; 210], out: &mut [f32; 256]) {
+    let d = widen([*d0, *d1]);
+    let (ql, qh_scales) = ql_qh_scales.split_at(128);
+    let (qh, scales) = qh_scales.split_at(64);
+    let (sixteens, _) = out.as_chunks_mut::<16>();
+    for (at, (out, scale)) in sixteens.iter_mut().zip(scales).enumerate() {
+        let (half, run, side) = (at / 8, at % 8 / 2, at % 2);
+        let dl = d * f32::from(scale.cast_signed());
+        let ql = &ql[half * 64 + run % 2 * 32 + side * 16..][..16];
+        let qh = &qh[half * 32 + side * 16..][..16];
+        for ((out, low), high) in out.iter_mut().zip(ql).zip(qh) {
+            let low = (low >> (run / 2 * 4)) & 15;
+            let high = (high >> (run * 2)) & 3;
+            *out = dl * (f32::from(low | high << 4) - 32.0);
         }
     }
 }

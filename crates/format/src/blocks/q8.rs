@@ -1,12 +1,11 @@
 //! Eight bits a weight, 32 to a block.
 
-use half::f16;
+use super::float::widen;
 
 /// f16 d, then 32 signed bytes: `d q`.
-pub(super) fn q8_0(bytes: &[u8], out: &mut Vec<f32>) {
-    let (blocks, _) = bytes.as_chunks::<34>();
-    for [d0, d1, qs @ ..] in blocks {
-        let d = f16::from_le_bytes([*d0, *d1]).to_f32();
-        out.extend(qs.iter().map(|q| d * f32::from(q.cast_signed())));
+pub(super) fn q8_0([d0, d1, qs @ ..]: &[u8; 34], out: &mut [f32; 32]) {
+    let d = widen([*d0, *d1]);
+    for (out, q) in out.iter_mut().zip(qs) {
+        *out = d * f32::from(q.cast_signed());
     }
 }

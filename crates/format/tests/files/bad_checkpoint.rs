@@ -100,9 +100,10 @@ fn tensors_that_are_not_llamas() {
             file.tensor("output_norm.weight").dtype = Q4_0
         }),
         (
-            "Tensor type Q5_0 of blk.0.attn_v.weight is not supported; \
-             Pronk runs F32, F16, Q4_0, Q4_1, Q8_0, Q6_K.",
-            |file| file.tensor("blk.0.attn_v.weight").dtype = 6,
+            "Tensor type I8 of blk.0.attn_v.weight is not supported; \
+             Pronk runs F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, \
+             IQ4_NL, IQ4_XS, BF16, MXFP4, Q4_Z.",
+            |file| file.tensor("blk.0.attn_v.weight").dtype = 24,
         ),
     ]);
 }

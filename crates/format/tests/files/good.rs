@@ -93,8 +93,32 @@ fn tiny_basic_quants() {
         (Some(261), Some(265), None)
     );
     assert!(tokenizer.add_bos_token);
-    assert!(checkpoint.chat_template.unwrap().starts_with("{{ '<|begin_of_text|>' }}"));
+    assert!(checkpoint.chat_template.as_deref().unwrap().starts_with("{{ '<|begin_of_text|>' }}"));
 
+    let types = types_whose_weights_are_sane(&checkpoint, &file);
+    assert_eq!(
+        types,
+        [GgmlType::F32, GgmlType::F16, GgmlType::Q4_0, GgmlType::Q4_1, GgmlType::Q8_0, GgmlType::Q6_K]
+    );
+}
+
+/// Every type that GGUF files have and that is read, in one model.
+#[test]
+fn tiny_mixed_quants() {
+    let file =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-mixed-quants.gguf"));
+    let file = file.unwrap();
+    let checkpoint = read(&file);
+    assert_eq!(checkpoint.parameters(), 2_394_368);
+    assert!(!checkpoint.config.tie_word_embeddings);
+    let of_a_file = |dtype: &GgmlType| !matches!(dtype, GgmlType::Q4_Z | GgmlType::MXFP4);
+    let expected: Vec<GgmlType> = GgmlType::SUPPORTED.into_iter().filter(of_a_file).collect();
+    assert_eq!(types_whose_weights_are_sane(&checkpoint, &file), expected);
+}
+
+/// The types of the tensors, in the order of [`GgmlType::SUPPORTED`], after a look at every weight.
+#[track_caller]
+fn types_whose_weights_are_sane(checkpoint: &Checkpoint, file: &[u8]) -> Vec<GgmlType> {
     for tensor in &checkpoint.tensors {
         let mut weights = Vec::new();
         let span = tensor.stored.spans()[0];
@@ -103,6 +127,8 @@ fn tiny_basic_quants() {
         assert_eq!(weights.len() as u64, tensor.weights(), "{}", tensor.name);
         assert!(weights.iter().all(|weight| weight.abs() < 16.0), "{}", tensor.name);
     }
+    let is_there = |dtype: &GgmlType| checkpoint.tensors.iter().any(|tensor| tensor.dtype == *dtype);
+    GgmlType::SUPPORTED.into_iter().filter(is_there).collect()
 }
 
 #[test]
