@@ -8,14 +8,16 @@
 
 use std::time::{Duration, Instant};
 
+use format::layout::repack_rows;
 use format::{FormatError, GgmlType, dequantize};
 
 /// As many weights as a few rows of a large model: what is read and written stays in the processor's cache.
 const WEIGHTS: u64 = 1 << 16;
+const COLUMNS: usize = 4096;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 fn main() -> Result<(), FormatError> {
-    println!("read      MB/s of blocks   M weights/s");
+    println!("read      MB/s of blocks   M weights/s   repack, MB/s");
     for dtype in GgmlType::SUPPORTED {
         let bytes = random_bytes(dtype.bytes(WEIGHTS).unwrap_or_default());
         let mut values = Vec::new();
@@ -23,11 +25,14 @@ fn main() -> Result<(), FormatError> {
             values.clear();
             dequantize(dtype, &bytes, &mut values)
         })?;
+        let repack = fastest(|| repack_rows(dtype, COLUMNS, &bytes).map(drop))?;
+        let speed = |seconds| bytes.len() as f64 / seconds / 1e6;
         println!(
-            "{:9}{:15.0}{:14.0}",
+            "{:9}{:15.0}{:14.0}{:15.0}",
             dtype.name(),
-            bytes.len() as f64 / seconds / 1e6,
-            WEIGHTS as f64 / seconds / 1e6
+            speed(seconds),
+            WEIGHTS as f64 / seconds / 1e6,
+            speed(repack)
         );
     }
     Ok(())

@@ -21,6 +21,7 @@ mod error;
 mod generation;
 mod ggml_type;
 mod gguf;
+pub mod layout;
 mod rope_scaling;
 mod rows;
 mod split_names;

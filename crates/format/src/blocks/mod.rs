@@ -23,15 +23,16 @@
 //!
 //! The layouts are those of ggml's `ggml-common.h`, the arithmetic that of gguf-py's `quants.py`.
 
-mod float;
-mod iq4;
-mod q2_k;
-mod q3_k;
+pub(crate) mod float;
+pub(crate) mod iq4;
+pub(crate) mod q2_k;
+pub(crate) mod q3_k;
 mod q4;
-mod q4_k;
-mod q5;
-mod q6_k;
+pub(crate) mod q4_k;
+pub(crate) mod q5;
+pub(crate) mod q6_k;
 mod q8;
+pub(crate) mod super_block;
 
 use crate::{FormatError, GgmlType};
 
@@ -54,13 +55,13 @@ pub fn dequantize(dtype: GgmlType, bytes: &[u8], out: &mut Vec<f32>) -> Result<(
         GgmlType::Q5_0 => each_block(bytes, out, q5::q5_0),
         GgmlType::Q5_1 => each_block(bytes, out, q5::q5_1),
         GgmlType::Q8_0 => each_block(bytes, out, q8::q8_0),
-        GgmlType::Q2_K => each_block(bytes, out, q2_k::q2_k),
-        GgmlType::Q3_K => each_block(bytes, out, q3_k::q3_k),
-        GgmlType::Q4_K => each_block(bytes, out, q4_k::q4_k),
-        GgmlType::Q5_K => each_block(bytes, out, q4_k::q5_k),
-        GgmlType::Q6_K => each_block(bytes, out, q6_k::q6_k),
+        GgmlType::Q2_K => each_block(bytes, out, |block, out| q2_k::q2_k(block).values(0.0, out)),
+        GgmlType::Q3_K => each_block(bytes, out, |block, out| q3_k::q3_k(block).values(4.0, out)),
+        GgmlType::Q4_K => each_block(bytes, out, |block, out| q4_k::q4_k(block).values(0.0, out)),
+        GgmlType::Q5_K => each_block(bytes, out, |block, out| q4_k::q5_k(block).values(0.0, out)),
+        GgmlType::Q6_K => each_block(bytes, out, |block, out| q6_k::q6_k(block).values(32.0, out)),
         GgmlType::IQ4_NL => each_block(bytes, out, iq4::iq4_nl),
-        GgmlType::IQ4_XS => each_block(bytes, out, iq4::iq4_xs),
+        GgmlType::IQ4_XS => each_block(bytes, out, |block, out| iq4::iq4_xs(block).values(0.0, out)),
         GgmlType::MXFP4 => each_block(bytes, out, iq4::mxfp4),
         _ => return Err(FormatError::unsupported_type(dtype.to_string())),
     }

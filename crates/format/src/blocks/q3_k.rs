@@ -9,23 +9,22 @@
 //!
 //! The two low bits lie as those of `Q2_K`. Lane `l` of run `r` in half `h` has its high bit in bit 4h + r of `hmask[l]`.
 
-use super::float::widen;
+use super::super_block::{EMPTY, SuperBlock};
 
-pub(super) fn q3_k([hmask_qs_scales @ .., d0, d1]: &[u8; 110], out: &mut [f32; 256]) {
-    let d = widen([*d0, *d1]);
+pub(crate) fn q3_k([hmask_qs_scales @ .., d0, d1]: &[u8; 110]) -> SuperBlock {
     let (hmask, qs_scales) = hmask_qs_scales.split_at(32);
     let (qs, scales) = qs_scales.split_at(64);
-    let (sixteens, _) = out.as_chunks_mut::<16>();
-    for (at, out) in sixteens.iter_mut().enumerate() {
-        let (half, run, side) = (at / 8, at % 8 / 2, at % 2);
-        let dl = d * (f32::from(scale(scales, at)) - 32.0);
-        let (hmask, qs) = (&hmask[side * 16..][..16], &qs[half * 32 + side * 16..][..16]);
-        for ((out, q), h) in out.iter_mut().zip(qs).zip(hmask) {
-            let low = (q >> (2 * run)) & 3;
-            let high = (h >> (4 * half + run)) & 1;
-            *out = dl * (f32::from(low | high << 2) - 4.0);
+    let mut block = SuperBlock { d: [*d0, *d1], ..EMPTY };
+    for (at, into) in block.scales.iter_mut().enumerate() {
+        *into = scale(scales, at).cast_signed() - 32;
+    }
+    for (at, quants) in block.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        let (half, run) = (at / 4, at % 4);
+        for ((quant, q), h) in quants.iter_mut().zip(&qs[half * 32..][..32]).zip(hmask) {
+            *quant = ((q >> (2 * run)) & 3 | ((h >> at) & 1) << 2).cast_signed();
         }
     }
+    block
 }
 
 /// The scale, 0 to 63, of the sixteen weights at `at`.

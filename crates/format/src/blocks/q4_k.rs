@@ -15,39 +15,41 @@
 //! Scale and minimum `j` of 4 to 7 have their low bits in the low and the high nibble of byte `j + 4`,
 //! and their two high bits on top of bytes `j - 4` and `j`.
 
-use super::float::widen;
+use super::super_block::{EMPTY, SuperBlock};
 
-pub(super) fn q4_k([d0, d1, m0, m1, scales_qs @ ..]: &[u8; 144], out: &mut [f32; 256]) {
-    let (d, dmin) = (widen([*d0, *d1]), widen([*m0, *m1]));
+pub(crate) fn q4_k([d0, d1, m0, m1, scales_qs @ ..]: &[u8; 144]) -> SuperBlock {
     let (scales, qs) = scales_qs.split_at(12);
-    let (runs, _) = out.as_chunks_mut::<32>();
-    for (at, out) in runs.iter_mut().enumerate() {
-        let (dl, ml) = scale_and_min(d, dmin, scales, at);
-        for (out, q) in out.iter_mut().zip(&qs[at / 2 * 32..][..32]) {
-            *out = dl * f32::from((q >> (at % 2 * 4)) & 15) - ml;
+    let mut block = with_scales([*d0, *d1], [*m0, *m1], scales);
+    for (at, quants) in block.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for (quant, q) in quants.iter_mut().zip(&qs[at / 2 * 32..][..32]) {
+            *quant = ((q >> (at % 2 * 4)) & 15).cast_signed();
         }
     }
+    block
 }
 
-pub(super) fn q5_k([d0, d1, m0, m1, scales_qh_qs @ ..]: &[u8; 176], out: &mut [f32; 256]) {
-    let (d, dmin) = (widen([*d0, *d1]), widen([*m0, *m1]));
+pub(crate) fn q5_k([d0, d1, m0, m1, scales_qh_qs @ ..]: &[u8; 176]) -> SuperBlock {
     let (scales, qh_qs) = scales_qh_qs.split_at(12);
     let (qh, qs) = qh_qs.split_at(32);
-    let (runs, _) = out.as_chunks_mut::<32>();
-    for (at, out) in runs.iter_mut().enumerate() {
-        let (dl, ml) = scale_and_min(d, dmin, scales, at);
-        for ((out, q), h) in out.iter_mut().zip(&qs[at / 2 * 32..][..32]).zip(qh) {
-            let low = (q >> (at % 2 * 4)) & 15;
-            *out = dl * f32::from(low | ((h >> at) & 1) << 4) - ml;
+    let mut block = with_scales([*d0, *d1], [*m0, *m1], scales);
+    for (at, quants) in block.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        for ((quant, q), h) in quants.iter_mut().zip(&qs[at / 2 * 32..][..32]).zip(qh) {
+            *quant = ((q >> (at % 2 * 4)) & 15 | ((h >> at) & 1) << 4).cast_signed();
         }
     }
+    block
 }
 
-/// What to multiply with and what to subtract in the 32 weights at `at`.
-fn scale_and_min(d: f32, dmin: f32, scales: &[u8], at: usize) -> (f32, f32) {
-    let (scale, min) = match at {
-        0..4 => (scales[at] & 63, scales[at + 4] & 63),
-        _ => (scales[at + 4] & 15 | scales[at - 4] >> 6 << 4, scales[at + 4] >> 4 | scales[at] >> 6 << 4),
-    };
-    (d * f32::from(scale), dmin * f32::from(min))
+/// The scale and the minimum of the 32 weights at `at` stand for both their sixteens.
+fn with_scales(d: [u8; 2], dmin: [u8; 2], scales: &[u8]) -> SuperBlock {
+    let mut block = SuperBlock { d, dmin, ..EMPTY };
+    for at in 0..8 {
+        let (scale, minimum) = match at {
+            0..4 => (scales[at] & 63, scales[at + 4] & 63),
+            _ => (scales[at + 4] & 15 | scales[at - 4] >> 6 << 4, scales[at + 4] >> 4 | scales[at] >> 6 << 4),
+        };
+        block.scales[2 * at..][..2].fill(scale.cast_signed());
+        block.minimums[2 * at..][..2].fill(minimum);
+    }
+    block
 }

@@ -3,32 +3,40 @@
 use super::float::widen;
 
 /// f16 d, u32 qh, then 16 bytes of nibbles: `d (q - 16)`.
-pub(super) fn q5_0([d0, d1, h0, h1, h2, h3, qs @ ..]: &[u8; 22], out: &mut [f32; 32]) {
-    let d = widen([*d0, *d1]);
-    unpack(u32::from_le_bytes([*h0, *h1, *h2, *h3]), qs, out, |q| d * (q - 16.0));
+pub(super) fn q5_0(block: &[u8; 22], out: &mut [f32; 32]) {
+    let d = widen([block[0], block[1]]);
+    for (out, q) in out.iter_mut().zip(q5_0_quants(block)) {
+        *out = d * (f32::from(q) - 16.0);
+    }
 }
 
 /// f16 d, f16 m, u32 qh, then 16 bytes of nibbles: `d q + m`.
-pub(super) fn q5_1([d0, d1, m0, m1, h0, h1, h2, h3, qs @ ..]: &[u8; 24], out: &mut [f32; 32]) {
-    let (d, m) = (widen([*d0, *d1]), widen([*m0, *m1]));
-    unpack(u32::from_le_bytes([*h0, *h1, *h2, *h3]), qs, out, |q| d * q + m);
+pub(super) fn q5_1(block: &[u8; 24], out: &mut [f32; 32]) {
+    let (d, m) = (widen([block[0], block[1]]), widen([block[2], block[3]]));
+    for (out, q) in out.iter_mut().zip(q5_1_quants(block)) {
+        *out = d * f32::from(q) + m;
+    }
 }
 
-fn unpack(qh: u32, qs: &[u8; 16], out: &mut [f32; 32], value: impl Fn(f32) -> f32) {
-    // A bit mask a lane, instead of a shift by the lane's number: SSE2 and WASM can't shift lanes by different amounts.
-    const BITS: [u32; 16] = {
-        let mut bits = [1; 16];
-        let mut lane = 0;
-        while lane < 16 {
-            bits[lane] <<= lane;
-            lane += 1;
-        }
-        bits
-    };
-    let fifth = |half: u32, bit: u32| if half & bit == 0 { 0 } else { 16 };
-    let (low, high) = out.split_at_mut(16);
-    for (((low, high), q), bit) in low.iter_mut().zip(high).zip(qs).zip(BITS) {
-        *low = value((u32::from(q & 15) | fifth(qh, bit)) as f32);
-        *high = value((u32::from(q >> 4) | fifth(qh >> 16, bit)) as f32);
+/// The quants, 0 to 31.
+pub(crate) fn q5_0_quants([_, _, h0, h1, h2, h3, qs @ ..]: &[u8; 22]) -> [u8; 32] {
+    quants([*h0, *h1, *h2, *h3], qs)
+}
+
+/// The quants, 0 to 31.
+pub(crate) fn q5_1_quants([_, _, _, _, h0, h1, h2, h3, qs @ ..]: &[u8; 24]) -> [u8; 32] {
+    quants([*h0, *h1, *h2, *h3], qs)
+}
+
+fn quants(qh: [u8; 4], qs: &[u8; 16]) -> [u8; 32] {
+    let mut quants = [0; 32];
+    let (low, high) = quants.split_at_mut(16);
+    for (at, ((low, high), q)) in low.iter_mut().zip(high).zip(qs).enumerate() {
+        // A bit mask a lane, instead of a shift by the lane's number: SSE2 and WASM can't shift lanes by different amounts.
+        let bit = 1 << (at % 8);
+        let fifth = |byte: u8| if byte & bit == 0 { 0 } else { 16 };
+        *low = q & 15 | fifth(qh[at / 8]);
+        *high = q >> 4 | fifth(qh[2 + at / 8]);
     }
+    quants
 }

@@ -11,22 +11,21 @@
 //! A half is four runs of 32 weights. Lane `l` of runs 0 to 3 takes its low bits from
 //! `ql[l]` low, `ql[l + 32]` low, `ql[l]` high, `ql[l + 32]` high, and its high bits from the pairs of `qh[l]`.
 
-use super::float::widen;
+use super::super_block::{EMPTY, SuperBlock};
 
-pub(super) fn q6_k([ql_qh_scales @ .., d0, d1]: &[u8; 210], out: &mut [f32; 256]) {
-    let d = widen([*d0, *d1]);
+pub(crate) fn q6_k([ql_qh_scales @ .., d0, d1]: &[u8; 210]) -> SuperBlock {
     let (ql, qh_scales) = ql_qh_scales.split_at(128);
     let (qh, scales) = qh_scales.split_at(64);
-    let (sixteens, _) = out.as_chunks_mut::<16>();
-    for (at, (out, scale)) in sixteens.iter_mut().zip(scales).enumerate() {
-        let (half, run, side) = (at / 8, at % 8 / 2, at % 2);
-        let dl = d * f32::from(scale.cast_signed());
-        let ql = &ql[half * 64 + run % 2 * 32 + side * 16..][..16];
-        let qh = &qh[half * 32 + side * 16..][..16];
-        for ((out, low), high) in out.iter_mut().zip(ql).zip(qh) {
-            let low = (low >> (run / 2 * 4)) & 15;
-            let high = (high >> (run * 2)) & 3;
-            *out = dl * (f32::from(low | high << 4) - 32.0);
+    let mut block = SuperBlock { d: [*d0, *d1], ..EMPTY };
+    for (into, scale) in block.scales.iter_mut().zip(scales) {
+        *into = scale.cast_signed();
+    }
+    for (at, quants) in block.quants.as_chunks_mut::<32>().0.iter_mut().enumerate() {
+        let (half, run) = (at / 4, at % 4);
+        let (ql, qh) = (&ql[half * 64 + run % 2 * 32..][..32], &qh[half * 32..][..32]);
+        for ((quant, low), high) in quants.iter_mut().zip(ql).zip(qh) {
+            *quant = ((low >> (run / 2 * 4)) & 15 | ((high >> (run * 2)) & 3) << 4).cast_signed();
         }
     }
+    block
 }

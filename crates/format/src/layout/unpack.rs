@@ -1,0 +1,180 @@
+//! The layout read back, as its table says: what shaders do, in plain Rust.
+
+use half::f16;
+
+use super::{BLOCK, Quants, SUPER, Scales, TILE, WeightType};
+
+/// The values of all whole rows in `words`, `[rows, columns]`. `scales` are those of as many rows.
+/// Panics if there are fewer scales than that: layouts are ours, and checked when they are read from outside.
+pub fn unpack_rows(dtype: WeightType, columns: usize, words: &[u32], scales: &[u32]) -> Vec<f32> {
+    let (row_words, tile_words) = (dtype.row_words(columns), dtype.tile_scale_words(columns));
+    let mut values = Vec::with_capacity(words.len() / row_words * columns);
+    for (row, words) in words.chunks_exact(row_words).enumerate() {
+        let tile = Tile { words: &scales[row / TILE * tile_words..][..tile_words], row: row % TILE };
+        let blocks = words.chunks_exact(dtype.quants().block_words());
+        for (block, words) in blocks.enumerate() {
+            let quants = quants(dtype.quants(), words);
+            let halves = quants.chunks_exact(BLOCK / 2).enumerate();
+            values.extend(halves.flat_map(|(half, quants)| {
+                let (scale, offset, minimum) = tile.scale(dtype.scales(), block, half);
+                quants.iter().map(move |quant| scale * (quant - offset) + minimum)
+            }));
+        }
+    }
+    values
+}
+
+struct Tile<'a> {
+    words: &'a [u32],
+    row: usize,
+}
+
+impl Tile<'_> {
+    /// Scale, offset and minimum of half a block.
+    fn scale(&self, scales: Scales, block: usize, half: usize) -> (f32, f32, f32) {
+        let (super_block, within) = (block / (SUPER / BLOCK), block % (SUPER / BLOCK));
+        match scales {
+            Scales::None => (1.0, 0.0, 0.0),
+            Scales::One { offset } => (self.half(2 * block), offset.into(), 0.0),
+            Scales::Minimum => {
+                let (scale, minimum) = self.pair(4 * block);
+                (scale, 0.0, minimum)
+            }
+            Scales::Zero => {
+                let (scale, zero) = self.pair(4 * block);
+                (scale, zero, 0.0)
+            }
+            Scales::Two { offset, parts } => {
+                let first = super_block * (2 + 8 * parts);
+                let scale = self.byte(first + 2 + within * parts + half * (parts - 1)).cast_signed();
+                (self.half(first) * f32::from(scale), offset.into(), 0.0)
+            }
+            Scales::TwoMinimum { parts } => {
+                let first = super_block * 2 * (2 + 8 * parts);
+                let at = first + 4 + within * parts + half * (parts - 1);
+                let minimum = self.half(first + 2) * f32::from(self.byte(at + 8 * parts));
+                (self.half(first) * f32::from(self.byte(at).cast_signed()), 0.0, -minimum)
+            }
+        }
+    }
+
+    /// This row's half of the 4 that begin at word `first`.
+    fn half(&self, first: usize) -> f32 {
+        f16::from_bits((self.words[first + self.row / 2] >> (self.row % 2 * 16)) as u16).to_f32()
+    }
+
+    /// This row's two halves of the 8 that begin at word `first`.
+    fn pair(&self, first: usize) -> (f32, f32) {
+        let word = self.words[first + self.row];
+        (f16::from_bits(word as u16).to_f32(), f16::from_bits((word >> 16) as u16).to_f32())
+    }
+
+    /// This row's byte of word `word`.
+    fn byte(&self, word: usize) -> u8 {
+        self.words[word].to_le_bytes()[self.row]
+    }
+}
+
+/// The 32 quants of a block, before any scale.
+fn quants(quants: Quants, words: &[u32]) -> Vec<f32> {
+    let nibble = |column: usize| words[column % 16 / 4] >> (column % 4 * 8 + column / 16 * 4) & 15;
+    let top = |column: usize| words[4 + column / 16] >> (column % 4 * 8 + column % 16 / 4 * 2) & 3;
+    let half = |column: usize| (words[column / 2] >> (column % 2 * 16)) as u16;
+    let quant = |column: usize| match quants {
+        Quants::Q4 => nibble(column) as f32,
+        Quants::Q6 => (nibble(column) | top(column) << 4) as f32,
+        Quants::Q8 => f32::from(words[column / 4].to_le_bytes()[column % 4].cast_signed()),
+        Quants::F16 => f16::from_bits(half(column)).to_f32(),
+        Quants::BF16 => f32::from_bits(u32::from(half(column)) << 16),
+        Quants::F32 => f32::from_bits(words[column]),
+    };
+    (0..BLOCK).map(quant).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::repack_rows;
+    use crate::{GgmlType, dequantize};
+
+    /// Blocks of random bits whose scales are numbers.
+    fn random_rows(seed: u32, source: GgmlType, rows: usize, columns: usize) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 11) as u8
+        };
+        let blocks = rows * columns / source.block_len();
+        let mut bytes: Vec<u8> = (0..blocks * source.block_bytes()).map(|_| next()).collect();
+        for block in bytes.chunks_exact_mut(source.block_bytes()) {
+            // The high byte of each half: an exponent in the middle.
+            let halves: &[usize] = match source {
+                GgmlType::Q4_0 | GgmlType::Q5_0 | GgmlType::Q8_0 | GgmlType::IQ4_NL | GgmlType::IQ4_XS => {
+                    &[1]
+                }
+                GgmlType::Q4_1 | GgmlType::Q4_Z | GgmlType::Q5_1 | GgmlType::Q4_K | GgmlType::Q5_K => &[1, 3],
+                GgmlType::Q2_K => &[81, 83],
+                GgmlType::Q3_K => &[109],
+                GgmlType::Q6_K => &[209],
+                GgmlType::F16 | GgmlType::BF16 => &[1],
+                GgmlType::F32 => &[3],
+                _ => &[],
+            };
+            halves.iter().for_each(|at| block[*at] = block[*at] & 0x83 | 0x2C);
+            if source == GgmlType::MXFP4 {
+                block[0] = block[0] % 40 + 104; // What f16 can hold.
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn every_type_is_held_exactly() {
+        for (seed, source) in (1..).zip(GgmlType::SUPPORTED) {
+            let dtype = WeightType::holding(source).unwrap();
+            let columns = 2 * dtype.columns_multiple().max(source.block_len());
+            // The last tile is not full.
+            let bytes = random_rows(seed, source, 7, columns);
+            let mut expected = Vec::new();
+            dequantize(source, &bytes, &mut expected).unwrap();
+            let (words, scales) = repack_rows(source, columns, &bytes).unwrap();
+            assert_eq!(
+                (words.len(), scales.len()),
+                (7 * dtype.row_words(columns), 2 * dtype.tile_scale_words(columns))
+            );
+            let got = unpack_rows(dtype, columns, &words, &scales);
+            assert_eq!(got.len(), expected.len(), "{source}");
+            for (index, (got, expected)) in got.iter().zip(&expected).enumerate() {
+                assert_eq!(got, expected, "{source}: weight {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_end_inside_a_tile_leave_zero_scales() {
+        let bytes = random_rows(3, GgmlType::Q4_0, 5, 64);
+        let (_, scales) = repack_rows(GgmlType::Q4_0, 64, &bytes).unwrap();
+        let half = |row: usize, block: usize| {
+            let block = &bytes[(row * 2 + block) * 18..];
+            u32::from(block[0]) | u32::from(block[1]) << 8
+        };
+        assert_eq!(scales[0], half(0, 0) | half(1, 0) << 16);
+        assert_eq!(scales[3], half(2, 1) | half(3, 1) << 16);
+        assert_eq!(scales[4], half(4, 0), "row 4 has no neighbour");
+        assert_eq!(scales[5], 0);
+    }
+
+    #[test]
+    fn what_is_no_row_is_refused() {
+        for (source, columns, len) in
+            [(GgmlType::Q4_0, 64, 35), (GgmlType::Q4_0, 16, 18), (GgmlType::Q6_K, 128, 0)]
+        {
+            let error = repack_rows(source, columns, &vec![0; len]).unwrap_err();
+            assert!(matches!(error, crate::FormatError::PartialBlock { .. }), "{error}");
+        }
+        let error = repack_rows(GgmlType::IQ1_S, 256, &[0; 50]).unwrap_err().to_string();
+        assert!(error.contains("IQ1_S is not supported"), "{error}");
+    }
+}
