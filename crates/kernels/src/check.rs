@@ -42,15 +42,32 @@ pub(crate) fn random_weights(seed: u32, source: GgmlType, [rows, columns]: [usiz
         .map(|word| (word >> 11) as u8)
         .collect();
     for (block, value) in bytes.chunks_exact_mut(source.block_bytes()).zip(random(seed + 1, blocks)) {
-        let half = f16::from_f32(value * 0.1).to_le_bytes();
+        let mut put = |at: usize, value: f32| {
+            block[at..at + 2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
+        };
         match source {
-            GgmlType::Q4_0 | GgmlType::Q8_0 => block[..2].copy_from_slice(&half),
-            GgmlType::Q4_1 => {
-                block[..2].copy_from_slice(&half);
-                block[2..4].copy_from_slice(&f16::from_f32(0.3 - value).to_le_bytes());
+            GgmlType::Q4_0 | GgmlType::Q5_0 | GgmlType::Q8_0 => put(0, value * 0.1),
+            GgmlType::Q4_1 | GgmlType::Q5_1 => {
+                put(0, value * 0.1);
+                put(2, 0.3 - value);
             }
-            GgmlType::Q6_K => block[208..].copy_from_slice(&half),
-            GgmlType::F16 => block.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
+            GgmlType::Q4_Z => {
+                put(0, value * 0.1);
+                put(2, (value * 7.0 + 8.0).round());
+            }
+            GgmlType::Q4_K | GgmlType::Q5_K => {
+                put(0, value * 0.01);
+                put(2, (0.5 - value) * 0.02);
+            }
+            GgmlType::Q2_K => {
+                put(80, value * 0.1);
+                put(82, (0.5 - value) * 0.1);
+            }
+            GgmlType::Q3_K => put(108, value * 0.1),
+            GgmlType::Q6_K => put(208, value * 0.1),
+            GgmlType::IQ4_XS => put(0, value * 0.01),
+            GgmlType::F16 => put(0, value),
+            GgmlType::BF16 => block.copy_from_slice(&value.to_le_bytes()[2..]),
             GgmlType::F32 => block.copy_from_slice(&value.to_le_bytes()),
             other => panic!("no random {other:?}"),
         }
@@ -60,11 +77,14 @@ pub(crate) fn random_weights(seed: u32, source: GgmlType, [rows, columns]: [usiz
 
 /// The same matrix on the device and, unpacked by `format`, on the CPU.
 pub(crate) fn weight(gpu: &Gpu, seed: u32, dtype: WeightType, shape: [usize; 2]) -> (Weight, Vec<f32>) {
-    let bytes = random_weights(seed, dtype.source(), shape);
+    // Another source of the same type differs in bytes that `format` has packed, not in any that a shader reads.
+    let mut sources = GgmlType::SUPPORTED.into_iter();
+    let source = sources.find(|source| WeightType::holding(*source) == Some(dtype)).unwrap();
+    let bytes = random_weights(seed, source, shape);
     let weight = block_on(gpu.allocate("weight", |make| Weight::new(make, "weight", dtype, shape))).unwrap();
-    weight.write_rows(gpu, 0, &bytes);
+    weight.write_rows(gpu, 0, source, &bytes);
     let mut values = Vec::new();
-    format::dequantize(dtype.source(), &bytes, &mut values).unwrap();
+    format::dequantize(source, &bytes, &mut values).unwrap();
     (weight, values)
 }
 

@@ -21,7 +21,7 @@ pub fn embed<'a>(
 
     let kernel = Kernel {
         name: "embed",
-        wgsl: vec![STEP, table.dtype().wgsl(), include_str!("tile.wgsl"), include_str!("embed.wgsl")],
+        wgsl: [vec![STEP], table.wgsl(), vec![include_str!("embed.wgsl")]].concat(),
         bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
@@ -46,7 +46,7 @@ mod tests {
         const FIRST_ROW: usize = 10;
         let gpu = gpu();
         for (seed, dtype) in (1..).zip(WeightType::ALL) {
-            let columns = (blocks * 32).next_multiple_of(dtype.source().block_len());
+            let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
             let (table, values) = weight(&gpu, seed, dtype, [ROWS, columns]);
             let tokens = upload(&gpu, "tokens", [1, ids.len()], &vec![0.0; ids.len()]);
             gpu.write(&tokens, 0, ids);

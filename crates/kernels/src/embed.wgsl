@@ -32,7 +32,7 @@ fn weight(tile: Tile, row: u32, index: u32, unit: vec4f) -> f32 {
     let none = vec4f(0.0);
     let product = quads_dot(tile, index, unit);
     if index < 4u {
-        return scaled(tile, product, none, 1.0, 0.0)[row];
+        return scaled(tile.scales, product, none, 1.0, 0.0)[row];
     }
-    return scaled(tile, none, product, 0.0, 1.0)[row];
+    return scaled(tile.scales, none, product * HIGH, 0.0, 1.0)[row];
 }

@@ -1,8 +1,9 @@
 //! The operations of a Llama forward pass on the GPU: one operation = one `.rs` + one `.wgsl` + its CPU reference.
 //!
 //! Each `.rs` adds its dispatch to a plan and holds, in its test module, the same operation on the CPU.
-//! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`Weight`] says.
-//! Pieces that several shaders share: `step.wgsl`, `reduce.wgsl`, `tile.wgsl`, `kv*.wgsl` and `weight_*.wgsl`.
+//! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`format::layout`] says.
+//! Pieces that several shaders share: `step.wgsl`, `reduce.wgsl`, `tile.wgsl`, `kv*.wgsl`, `quants_*.wgsl` and
+//! `scales_*.wgsl`.
 
 mod argmax;
 mod attention;
@@ -11,7 +12,6 @@ mod kv;
 mod matmul;
 mod matvec;
 mod output;
-mod repack;
 mod rms_norm;
 mod rope;
 mod silu_mul;

@@ -1,9 +1,9 @@
 //! Matrix-matrix product `out = X Wᵀ`, the work of prefill.
 
+use format::layout::TILE;
 use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
 
 use crate::step::STEP;
-use crate::weight::TILE;
 use crate::{Output, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
@@ -28,7 +28,7 @@ pub fn matmul<'a>(
 
     let kernel = Kernel {
         name: "matmul",
-        wgsl: vec![STEP, weight.dtype().wgsl(), include_str!("tile.wgsl"), include_str!("matmul.wgsl")],
+        wgsl: [vec![STEP], weight.wgsl(), vec![include_str!("matmul.wgsl")]].concat(),
         bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
@@ -67,7 +67,7 @@ mod tests {
     fn check(seq_len: usize, rows: usize, blocks: usize, output: Output) {
         let gpu = gpu();
         for (seed, dtype) in (1..).zip(WeightType::ALL) {
-            let columns = (blocks * 32).next_multiple_of(dtype.source().block_len());
+            let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
             let (weight, values) = weight(&gpu, seed, dtype, [rows, columns]);
             let (chunk, width) = (seq_len + 1, output.column() + rows + 3);
             let x = random(seed + 90, chunk * columns);

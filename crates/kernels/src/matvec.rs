@@ -3,10 +3,10 @@
 //! Two forms of one operation: with subgroups, one of them owns 4 rows and sums across its lanes at the end;
 //! without, 16 lanes own 4 rows and meet in workgroup memory behind one barrier.
 
+use format::layout::TILE;
 use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor, Tier};
 
 use crate::step::STEP;
-use crate::weight::TILE;
 use crate::{Output, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
@@ -36,7 +36,7 @@ pub fn matvec<'a>(
     };
     let kernel = Kernel {
         name: "matvec",
-        wgsl: vec![STEP, weight.dtype().wgsl(), include_str!("tile.wgsl"), include_str!("matvec.wgsl"), form],
+        wgsl: [vec![STEP], weight.wgsl(), vec![include_str!("matvec.wgsl"), form]].concat(),
         bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
         needs,
     };
@@ -68,7 +68,7 @@ mod tests {
     fn check(rows: usize, blocks: usize, output: Output) {
         for gpu in gpus() {
             for (seed, dtype) in (1..).zip(WeightType::ALL) {
-                let columns = (blocks * 32).next_multiple_of(dtype.source().block_len());
+                let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
                 let (weight, values) = weight(&gpu, seed, dtype, [rows, columns]);
                 let x = random(seed + 90, columns);
                 let before = random(seed + 91, output.column() + rows + 1);

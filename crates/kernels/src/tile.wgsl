@@ -1,7 +1,20 @@
 // Four rows of weights times one block of 32 activations: the inner step of every matrix product.
-// Comes behind a `weight_*.wgsl`, which says how a tile is packed.
+// Comes behind a `quants_*.wgsl` and a `scales_*.wgsl`, which say how a tile is packed.
 
 const ONES = vec4f(1.0);
+
+struct Tile {
+    rows: array<Row, 4>,
+    scales: Scales,
+}
+
+fn load_tile(tile: u32, block: u32) -> Tile {
+    let row = tile * 4u;
+    return Tile(
+        array(load_row(row, block), load_row(row + 1u, block), load_row(row + 2u, block), load_row(row + 3u, block)),
+        load_scales(tile, block),
+    );
+}
 
 // Element r is the dot product of row r's quad `index` with `x`.
 fn quads_dot(tile: Tile, index: u32, x: vec4f) -> vec4f {
@@ -22,5 +35,5 @@ fn tile_dot(tile: Tile, x: Block) -> vec4f {
     let high = quads_dot(tile, 4u, x.q4) + quads_dot(tile, 5u, x.q5) + quads_dot(tile, 6u, x.q6) + quads_dot(tile, 7u, x.q7);
     let low_sum = dot(x.q0 + x.q1 + x.q2 + x.q3, ONES);
     let high_sum = dot(x.q4 + x.q5 + x.q6 + x.q7, ONES);
-    return scaled(tile, low, high, low_sum, high_sum);
+    return scaled(tile.scales, low, high * HIGH, low_sum, high_sum);
 }

@@ -10,7 +10,9 @@ pub enum LlamaError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// A weight type that no kernel computes with.
-    #[error("{tensor} is stored as {dtype}, which is not supported; Q4_0, Q4_1, Q6_K, Q8_0, F16 and F32 are")]
+    #[error(
+        "{tensor} is stored as {dtype}, which no kernel computes with; take the model in another quantization"
+    )]
     UnsupportedType {
         /// The tensor.
         tensor: TensorName,

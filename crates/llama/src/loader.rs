@@ -41,7 +41,7 @@ impl<'a> Loader<'a> {
 fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) -> Result<(), LlamaError> {
     match weights.destination(checkpoint, rows.tensor.name) {
         Some(Destination::Rows(matrix, first_row)) => {
-            matrix.write_rows(gpu, first_row + rows.first_row, rows.bytes, rows.tensor.row_bytes());
+            matrix.write_rows(gpu, first_row + rows.first_row, rows.tensor.dtype, rows.bytes);
         }
         Some(Destination::Vector(tensor)) => gpu.write_f32(tensor, 0, &values(rows)?),
         Some(Destination::RopeFreqs) => weights.rope_freqs = Some(values(rows)?),

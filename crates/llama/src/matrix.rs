@@ -4,12 +4,14 @@
 //! them; where their types differ they keep buffers of their own. And a matrix larger than the device binds at once
 //! is cut into shards.
 
+use format::GgmlType;
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{Output, Weight, WeightType, embed, matmul, matvec};
 
 /// A matrix `[rows, columns]` in parts.
 #[derive(Debug)]
 pub(crate) struct Matrix {
+    columns: usize,
     parts: Vec<Part>,
 }
 
@@ -57,7 +59,7 @@ impl Matrix {
                 first_row += rows;
             }
         }
-        Ok(Matrix { parts })
+        Ok(Matrix { columns, parts })
     }
 
     /// Bytes on the device.
@@ -66,7 +68,8 @@ impl Matrix {
     }
 
     /// Puts whole rows in place, as [`Weight::write_rows`] does. They may cross shards.
-    pub(crate) fn write_rows(&self, gpu: &Gpu, first_row: usize, bytes: &[u8], row_bytes: usize) {
+    pub(crate) fn write_rows(&self, gpu: &Gpu, first_row: usize, source: GgmlType, bytes: &[u8]) {
+        let row_bytes = self.columns / source.block_len() * source.block_bytes();
         let end = first_row + bytes.len() / row_bytes;
         for part in &self.parts {
             let [rows, _] = part.weight.shape();
@@ -74,7 +77,7 @@ impl Matrix {
             let to = end.min(part.first_row + rows);
             if from < to {
                 let bytes = &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes];
-                part.weight.write_rows(gpu, from - part.first_row, bytes);
+                part.weight.write_rows(gpu, from - part.first_row, source, bytes);
             }
         }
     }

@@ -8,11 +8,19 @@ use llama::{KvType, Loader, Model, Options};
 use pollster::block_on;
 use serde_json::Value;
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants");
+/// Tensors of Q4_0, Q4_1, Q8_0, Q6_K, F16 and F32.
+const BASIC: &str = "tiny-basic-quants";
+
+/// Tensors of every type that popular files hold.
+const MIXED: &str = "tiny-mixed-quants";
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/../../tests/golden/gguf/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
 
 /// Loads the model in pieces that end nowhere in particular.
-fn load(tier: TierChoice, kv: KvType) -> Model {
-    let bytes = std::fs::read(format!("{GOLDEN}.gguf")).unwrap();
+fn load(name: &str, tier: TierChoice, kv: KvType) -> Model {
+    let bytes = read(&format!("{name}.gguf"));
     let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
     let gpu = block_on(Gpu::request(tier)).unwrap();
@@ -25,9 +33,8 @@ fn load(tier: TierChoice, kv: KvType) -> Model {
     block_on(Model::new(gpu, checkpoint.config, weights, options)).unwrap()
 }
 
-fn cases() -> Vec<Value> {
-    let text = std::fs::read_to_string(format!("{GOLDEN}.golden.json")).unwrap();
-    let golden: Value = serde_json::from_str(&text).unwrap();
+fn cases(name: &str) -> Vec<Value> {
+    let golden: Value = serde_json::from_slice(&read(&format!("{name}.golden.json"))).unwrap();
     golden["cases"].as_array().unwrap().clone()
 }
 
@@ -65,10 +72,10 @@ fn choices(model: &mut Model, ids: &[u32], chunk: usize) -> Vec<u32> {
 
 /// Runs every case on one tier; `bound` is DESIGN.md's for the kind of KV cache.
 #[track_caller]
-fn check(tier: TierChoice, kv: KvType, bound: f32) {
-    let mut model = load(tier, kv);
+fn check(model_name: &str, tier: TierChoice, kv: KvType, bound: f32) {
+    let mut model = load(model_name, tier, kv);
     let mut measured = 0f32;
-    for case in cases() {
+    for case in cases(model_name) {
         let (name, input) = (case["name"].as_str().unwrap(), ids(&case["input_ids"]));
         if let Some(expected) = case.get("last_logits") {
             // Chunks of 1 are decoded, larger ones are prefilled; 50 leaves a remainder.
@@ -77,7 +84,9 @@ fn check(tier: TierChoice, kv: KvType, bound: f32) {
                 let logits = block_on(model.logits()).unwrap();
                 let error = largest_error(&logits, &floats(expected));
                 let relative = error / deviation(&floats(expected));
-                eprintln!("{tier:?} {kv:?} {name}, chunks of {chunk}: error {relative:e} of the deviation");
+                eprintln!(
+                    "{model_name} {tier:?} {kv:?} {name}, chunks of {chunk}: error {relative:e} of the deviation"
+                );
                 assert!(relative <= bound, "{name}, chunks of {chunk}: error {relative:e} of the deviation");
                 assert_eq!(choices, ids(&case["argmax_per_position"]), "{name}, chunks of {chunk}");
                 measured = measured.max(error);
@@ -110,17 +119,21 @@ fn check_greedy(model: &mut Model, case: &Value, input: &[u32], error: f32) {
 }
 
 #[test]
-fn tiny_basic_quants_with_subgroups() {
-    check(TierChoice::Subgroups, KvType::F32, 1e-3);
+fn with_subgroups() {
+    check(BASIC, TierChoice::Subgroups, KvType::F32, 1e-3);
+    check(MIXED, TierChoice::Subgroups, KvType::F32, 1e-3);
 }
 
 #[test]
-fn tiny_basic_quants_without_subgroups() {
-    check(TierChoice::Plain, KvType::F32, 1e-3);
+fn without_subgroups() {
+    check(BASIC, TierChoice::Plain, KvType::F32, 1e-3);
+    check(MIXED, TierChoice::Plain, KvType::F32, 1e-3);
 }
 
 #[test]
-fn tiny_basic_quants_with_a_cache_of_halves() {
-    check(TierChoice::Subgroups, KvType::F16, 1e-2);
-    check(TierChoice::Plain, KvType::F16, 1e-2);
+fn with_a_cache_of_halves() {
+    for model in [BASIC, MIXED] {
+        check(model, TierChoice::Subgroups, KvType::F16, 1e-2);
+        check(model, TierChoice::Plain, KvType::F16, 1e-2);
+    }
 }
