@@ -13,12 +13,12 @@ use llama::KvType;
 use pollster::block_on;
 use protocol::{GenerateOptions, Message};
 use serde_json::Value;
-use store::{MemorySource, NoStore};
+use store::{MemoryFiles, NoStore};
 
 fn load(device: Device, kv: KvType) -> Engine {
     let path = std::env::var_os("PRONK_DEMO_MODEL").unwrap();
-    let source = MemorySource::new(std::fs::read(path).unwrap());
-    let origin = Origin { source: &source, store: &NoStore, key: "demo", expected: &[] };
+    let files = MemoryFiles::single("demo.gguf", std::fs::read(path).unwrap());
+    let origin = Origin { files: &files, store: &NoStore };
     let options = LoadOptions { device, context: Some(256), kv };
     block_on(Engine::load(origin, options, &mut |_| {})).unwrap()
 }

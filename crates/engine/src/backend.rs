@@ -1,6 +1,8 @@
 //! What computes: the model on the GPU, or the reference on the CPU, behind the same few steps.
 
-use gpu::{Receipt, Tier, TierChoice};
+use format::Config;
+use gpu::{Gpu, Receipt, Tier, TierChoice};
+use llama::Options;
 use protocol::Kernels;
 
 use crate::EngineError;
@@ -38,11 +40,13 @@ pub(crate) enum Pending {
     Ready(u32),
 }
 
-impl Reference {
-    pub(crate) fn new(model: cpu::Model, context: usize) -> Reference {
-        Reference { model, context, logits: Vec::new() }
-    }
+/// Weights in place, and the device they are on.
+pub(crate) enum Weights {
+    Gpu(Box<Gpu>, llama::Weights),
+    Cpu(cpu::Weights),
+}
 
+impl Reference {
     fn read(&mut self, ids: &[u32]) -> u32 {
         for id in ids {
             self.logits = self.model.forward(*id);
@@ -52,6 +56,24 @@ impl Reference {
 }
 
 impl Backend {
+    /// Puts a model together.
+    pub(crate) async fn new(
+        weights: Weights,
+        config: Config,
+        options: Options,
+    ) -> Result<Backend, EngineError> {
+        match weights {
+            Weights::Gpu(gpu, weights) => {
+                let model = llama::Model::new(*gpu, config, weights, options).await?;
+                Ok(Backend::Gpu(Box::new(model)))
+            }
+            Weights::Cpu(weights) => {
+                let (model, context) = (cpu::Model::new(config, weights), options.context);
+                Ok(Backend::Reference(Box::new(Reference { model, context, logits: Vec::new() })))
+            }
+        }
+    }
+
     /// The kernels in use.
     pub fn kernels(&self) -> Kernels {
         match self {

@@ -26,6 +26,14 @@ pub enum EngineError {
     /// The reference model.
     #[error(transparent)]
     Cpu(#[from] CpuError),
+    /// A folder in which there is no model.
+    #[error(
+        "{name} is no model: expected a GGUF file, or a folder with a config.json; check the path or the address"
+    )]
+    NoModel {
+        /// What was asked for.
+        name: String,
+    },
     /// Nothing was asked.
     #[error("the prompt is empty; type something first")]
     EmptyPrompt,
@@ -74,7 +82,10 @@ impl EngineError {
                 store::Kind::Storage => FailureKind::Storage,
                 store::Kind::File => FailureKind::ModelFile,
             },
-            EngineError::Format(_) | EngineError::NotANumber | EngineError::Cpu(_) => FailureKind::ModelFile,
+            EngineError::Format(_)
+            | EngineError::NotANumber
+            | EngineError::Cpu(_)
+            | EngineError::NoModel { .. } => FailureKind::ModelFile,
             EngineError::Chat(error) if error.is_about_the_conversation() => FailureKind::Prompt,
             EngineError::Chat(_) => FailureKind::ModelFile,
             EngineError::Llama(LlamaError::Gpu(error)) => match error {

@@ -1,7 +1,7 @@
 //! The only loop: load, generate, stop.
 //!
 //! ```text
-//! Source -> store::Pieces -> header -> Checkpoint -> tokenizer, template
+//! Files -> store::Pieces -> headers -> Checkpoint -> tokenizer, template
 //!                         -> pieces -> weights on the device            => Engine
 //! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text
 //! ```
@@ -10,10 +10,11 @@
 //! events go to a closure, and a [`StopFlag`] is looked at between two tokens.
 
 mod backend;
+mod bytes;
 mod error;
 mod generate;
-mod header;
 mod load;
+mod open;
 mod progress;
 mod prompt;
 mod stop;
@@ -21,8 +22,8 @@ mod stop;
 pub use backend::{Backend, Device};
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
-pub use header::{read_header, template, tokenizer};
 pub use load::{DEFAULT_CONTEXT, LoadOptions, Origin};
+pub use open::{Container, Header, read_header, template, tokenizer};
 pub use stop::StopFlag;
 
 use chat::{Template, Tokenizer};

@@ -2,12 +2,13 @@
 
 use format::{Checkpoint, Config};
 use gpu::{Gpu, TierChoice};
-use llama::{KvType, LlamaError, Model, Options};
+use llama::{KvType, LlamaError, Options};
 use protocol::{DeviceReport, LoadProgress, ModelInfo};
-use store::{Hash, Piece, Pieces, Source, Store};
+use store::{Files, Store};
 
-use crate::backend::{Backend, Device, Reference};
-use crate::header::{take_header, template, tokenizer};
+use crate::backend::{Backend, Device, Weights};
+use crate::bytes::Bytes;
+use crate::open::{Found, find, template, tokenizer};
 use crate::progress::Reporter;
 use crate::{Engine, EngineError};
 
@@ -30,16 +31,20 @@ pub struct LoadOptions {
 
 /// Where a model's bytes come from and where they rest.
 #[derive(Debug)]
-pub struct Origin<'a, S, T> {
-    /// The file.
-    pub source: &'a S,
-    /// Where its pieces are kept.
+pub struct Origin<'a, F, T> {
+    /// Its files.
+    pub files: &'a F,
+    /// Where their pieces are kept.
     pub store: &'a T,
-    /// Its name in the store.
-    pub key: &'a str,
-    /// SHA-256 of its pieces, if somebody has published them; else empty.
-    pub expected: &'a [Hash],
 }
+
+impl<F, T> Clone for Origin<'_, F, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F, T> Copy for Origin<'_, F, T> {}
 
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
@@ -49,8 +54,8 @@ impl Default for LoadOptions {
 
 impl Engine {
     /// Loads a model. Dropping the future at any point loses nothing that was stored.
-    pub async fn load<S: Source, T: Store>(
-        origin: Origin<'_, S, T>,
+    pub async fn load<F: Files, T: Store>(
+        origin: Origin<'_, F, T>,
         options: LoadOptions,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine, EngineError> {
@@ -61,20 +66,20 @@ impl Engine {
             Device::Gpu(tier) => Some(Gpu::request(tier).await?),
             Device::Reference => None,
         };
-        let mut pieces = Pieces::open(origin.source, origin.store, origin.key, origin.expected).await?;
-        let (head, gguf) = take_header(&mut pieces, &mut report).await?;
-        let checkpoint = Checkpoint::from_gguf(gguf)?;
+        let mut bytes = Bytes::new(origin, report);
+        let Found { checkpoint, files } = find(origin.files, &mut bytes).await?;
         let tokenizer = tokenizer(&checkpoint)?;
         let template = template(&checkpoint, &tokenizer)?;
 
         let options = model_options(options, &checkpoint.config)?;
-        let backend = match gpu {
-            Some(gpu) => on_gpu(gpu, &checkpoint, options, head, &mut pieces, &mut report).await?,
-            None => on_cpu(&checkpoint, options, head, &mut pieces, &mut report).await?,
+        let weights = match gpu {
+            Some(gpu) => on_gpu(gpu, &checkpoint, &files, &mut bytes).await?,
+            None => on_cpu(&checkpoint, &files, &mut bytes).await?,
         };
-        let info = model_info(&checkpoint, origin.source.name(), backend.context());
+        let not_stored = bytes.finish().map(|error| EngineError::from(error).failure());
+        let backend = Backend::new(weights, checkpoint.config, options).await?;
+        let info = model_info(&checkpoint, origin.files.name(), backend.context());
         let device = device_report(&backend);
-        let not_stored = pieces.storage_failure().map(|error| EngineError::from(error.clone()).failure());
         Ok(Engine { info, device, not_stored, tokenizer, template, backend, cached: Vec::new() })
     }
 }
@@ -87,41 +92,29 @@ fn model_options(options: LoadOptions, config: &Config) -> Result<Options, Llama
     Ok(options)
 }
 
-/// Weights go to the device piece by piece; a piece is let go before the next is taken.
-async fn on_gpu<S: Source, T: Store>(
+/// Weights go to the device as their bytes come.
+async fn on_gpu<F: Files, T: Store>(
     gpu: Gpu,
     checkpoint: &Checkpoint,
-    options: Options,
-    head: Vec<u8>,
-    pieces: &mut Pieces<'_, S, T>,
-    report: &mut Reporter<'_>,
-) -> Result<Backend, EngineError> {
+    files: &[String],
+    bytes: &mut Bytes<'_, '_, F, T>,
+) -> Result<Weights, EngineError> {
     let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
-    loader.push(0, 0, &head)?;
-    drop(head);
-    while let Some(Piece { offset, bytes, .. }) = report.next(pieces).await? {
-        loader.push(0, offset, &bytes)?;
-    }
+    let push = &mut |file, offset, bytes: &[u8]| Ok(loader.push(file, offset, bytes)?);
+    bytes.each(files, &checkpoint.file_sizes, push).await?;
     let weights = loader.finish()?;
-    report.preparing();
-    let model = Model::new(gpu, checkpoint.config, weights, options).await?;
-    Ok(Backend::Gpu(Box::new(model)))
+    Ok(Weights::Gpu(Box::new(gpu), weights))
 }
 
-async fn on_cpu<S: Source, T: Store>(
+async fn on_cpu<F: Files, T: Store>(
     checkpoint: &Checkpoint,
-    options: Options,
-    head: Vec<u8>,
-    pieces: &mut Pieces<'_, S, T>,
-    report: &mut Reporter<'_>,
-) -> Result<Backend, EngineError> {
+    files: &[String],
+    bytes: &mut Bytes<'_, '_, F, T>,
+) -> Result<Weights, EngineError> {
     let mut builder = cpu::Weights::builder(checkpoint);
-    builder.push(0, 0, &head)?;
-    while let Some(Piece { offset, bytes, .. }) = report.next(pieces).await? {
-        builder.push(0, offset, &bytes)?;
-    }
-    let model = cpu::Model::new(checkpoint.config, builder.finish()?);
-    Ok(Backend::Reference(Box::new(Reference::new(model, options.context))))
+    let push = &mut |file, offset, bytes: &[u8]| Ok(builder.push(file, offset, bytes)?);
+    bytes.each(files, &checkpoint.file_sizes, push).await?;
+    Ok(Weights::Cpu(builder.finish()?))
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo {

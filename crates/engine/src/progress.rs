@@ -16,6 +16,12 @@ pub(crate) struct Reporter<'a> {
     started: Instant,
     last: Option<Instant>,
     progress: LoadProgress,
+    /// Bytes of the files before the one that is read, and bytes of all, once that is known.
+    before: u64,
+    total: u64,
+    /// Bytes fetched of this file, and of all before it.
+    fetched: u64,
+    fetched_before: u64,
 }
 
 impl<'a> Reporter<'a> {
@@ -28,12 +34,34 @@ impl<'a> Reporter<'a> {
             bytes_per_second: 0.0,
             seconds_left: None,
         };
-        Reporter { on_progress, speed: Speed::default(), started: Instant::now(), last: None, progress }
+        Reporter {
+            on_progress,
+            speed: Speed::default(),
+            started: Instant::now(),
+            last: None,
+            progress,
+            before: 0,
+            total: 0,
+            fetched: 0,
+            fetched_before: 0,
+        }
     }
 
     /// The device and the file are asked what they are.
     pub(crate) fn opening(&mut self) {
         (self.on_progress)(self.progress.clone());
+    }
+
+    /// The header of another file is read.
+    pub(crate) fn begin_file(&mut self) {
+        self.fetched_before += std::mem::take(&mut self.fetched);
+    }
+
+    /// A file's weights are read; `before` it lie so many bytes, of a `total`.
+    pub(crate) fn begin_weights(&mut self, before: u64, total: u64) {
+        self.begin_file();
+        (self.before, self.total) = (before, total);
+        self.progress.total_bytes = total;
     }
 
     /// Every byte is there; kernels are compiled.
@@ -54,19 +82,24 @@ impl<'a> Reporter<'a> {
     }
 
     fn arrived(&mut self, progress: Progress) {
+        self.fetched = progress.fetched;
+        let fetched = self.fetched_before + self.fetched;
+        // What was read for the headers is not taken back while it is read once more.
+        let done = (self.before + progress.done).max(self.progress.done_bytes);
+        let total = self.total.max(progress.total).max(done);
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
-        self.speed.add(milliseconds, progress.done);
-        let stage = if progress.fetched > 0 { LoadStage::Downloading } else { LoadStage::Reading };
+        self.speed.add(milliseconds, done);
+        let stage = if fetched > 0 { LoadStage::Downloading } else { LoadStage::Reading };
         let due = self.last.is_none_or(|last| last.elapsed().as_secs_f64() >= SECONDS_APART);
         if due || stage != self.progress.stage {
             self.last = Some(Instant::now());
             self.progress = LoadProgress {
                 stage,
-                done_bytes: progress.done,
-                total_bytes: progress.total,
-                fetched_bytes: progress.fetched,
+                done_bytes: done,
+                total_bytes: total,
+                fetched_bytes: fetched,
                 bytes_per_second: self.speed.bytes_per_second(),
-                seconds_left: self.speed.seconds_left(progress.total - progress.done),
+                seconds_left: self.speed.seconds_left(total - done),
             };
             (self.on_progress)(self.progress.clone());
         }

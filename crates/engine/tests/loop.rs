@@ -7,7 +7,7 @@ use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
 use protocol::{FailureKind, FinishReason, GenerateOptions, LoadProgress, LoadStage};
-use store::{MemorySource, MemoryStore};
+use store::{MemoryFiles, MemoryStore};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants");
 
@@ -16,9 +16,9 @@ const SUBGROUPS: Device = Device::Gpu(TierChoice::Subgroups);
 
 /// Loads the model; gives the progress that was reported, too.
 fn load(device: Device, context: usize) -> (Engine, Vec<LoadProgress>) {
-    let source = MemorySource::new(std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
+    let files = MemoryFiles::single("tiny.gguf", std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
     let store = MemoryStore::new();
-    let origin = Origin { source: &source, store: &store, key: "tiny", expected: &[] };
+    let origin = Origin { files: &files, store: &store };
     let options = LoadOptions { device, context: Some(context), kv: KvType::F32 };
     let mut reports = Vec::new();
     let engine = block_on(Engine::load(origin, options, &mut |progress| reports.push(progress))).unwrap();
@@ -172,10 +172,10 @@ fn a_prompt_that_cannot_be_answered_is_refused_and_does_no_harm() {
 
 #[test]
 fn a_context_that_the_model_does_not_have_is_refused() {
-    let source = MemorySource::new(std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
+    let files = MemoryFiles::single("tiny.gguf", std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
     let store = MemoryStore::new();
     for context in [0, 131_073] {
-        let origin = Origin { source: &source, store: &store, key: "tiny", expected: &[] };
+        let origin = Origin { files: &files, store: &store };
         let options = LoadOptions { device: PLAIN, context: Some(context), kv: KvType::F16 };
         let error = block_on(Engine::load(origin, options, &mut |_| {})).unwrap_err();
         let message = error.failure().message;

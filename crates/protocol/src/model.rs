@@ -14,9 +14,10 @@ pub enum ModelSource {
         #[serde(default)]
         pieces: Vec<String>,
     },
-    /// A GGUF file that the person picked or dropped; it is read by ranges and never copied.
+    /// A GGUF file that the person picked or dropped, perhaps with the others that it was split into; they are read by
+    /// ranges and never copied.
     File {
-        /// The file's name, for display.
+        /// The file's name; the first one's, if there are several.
         name: String,
     },
 }

@@ -9,7 +9,7 @@ use crate::ModelSource;
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum Request {
     /// Loads a model, in place of the one that is loaded.
-    /// A `ModelSource::File` travels with the browser's `File` beside this value, under the key `file`.
+    /// A `ModelSource::File` travels with the browser's `File`s beside this value, under the key `files`.
     Load {
         /// Where its bytes come from.
         source: ModelSource,

@@ -66,6 +66,12 @@ pub enum StoreError {
         /// 404 or 410.
         status: u16,
     },
+    /// There is no such file on this machine.
+    #[error("There is no file {name}.")]
+    Absent {
+        /// The file's name.
+        name: String,
+    },
     /// The host wants to know who asks.
     #[error(
         "{name} is not open to everyone (HTTP status {status}). \
@@ -225,12 +231,18 @@ impl StoreError {
                 Kind::Storage
             }
             StoreError::TooLarge { .. }
+            | StoreError::Absent { .. }
             | StoreError::Unreadable { .. }
             | StoreError::HashMismatch { .. }
             | StoreError::HashCount { .. }
             | StoreError::NotAHash { .. } => Kind::File,
             _ => Kind::Network,
         }
+    }
+
+    /// Whether there is no such file, which some files of a model may lack.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, StoreError::Absent { .. } | StoreError::NotFound { .. })
     }
 
     /// Whether the same request may succeed a little later.

@@ -18,6 +18,7 @@
 
 mod error;
 mod fault;
+mod files;
 mod hash;
 mod http;
 mod piece;
@@ -30,6 +31,7 @@ mod store;
 
 pub use error::{Kind, StoreError};
 pub use fault::Fault;
+pub use files::{Files, MemoryFiles};
 pub use hash::Hash;
 pub use http::{Accepted, Answer, Body};
 pub use piece::{Origin, Piece, Progress};

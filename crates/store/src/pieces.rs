@@ -25,7 +25,7 @@ const FETCHES: u32 = 2;
 /// The pieces of one file that are still to come.
 #[derive(Debug)]
 pub struct Pieces<'a, S, T> {
-    source: &'a S,
+    source: S,
     store: &'a T,
     model: String,
     expected: Vec<Hash>,
@@ -44,7 +44,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     /// The source is asked for its size, unless the store has the whole file.
     /// Fails if it can't be had, or if hashes were published for another number of pieces.
     pub async fn open(
-        source: &'a S,
+        source: S,
         store: &'a T,
         model: &str,
         expected: &[Hash],
@@ -54,7 +54,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
 
     /// Tests have small pieces.
     async fn open_with(
-        source: &'a S,
+        source: S,
         store: &'a T,
         model: &str,
         expected: &[Hash],
@@ -139,7 +139,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
 
     /// The record of the source's file, with nothing kept yet.
     async fn ask_source(&mut self, next: u64) -> Result<Record, StoreError> {
-        let size = retry::size(self.source, next).await?;
+        let size = retry::size(&self.source, next).await?;
         self.version = self.source.version();
         let (name, hashes) = (self.source.name(), self.expected.len());
         if size > MAX_SIZE {
@@ -220,7 +220,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
             came += n;
             progress(Progress { done: range.start + came, total, fetched: before + came });
         };
-        let result = retry::read(self.source, range.clone(), &mut bytes, arrived).await;
+        let result = retry::read(&self.source, range.clone(), &mut bytes, arrived).await;
         self.fetched += came;
         result?;
         self.check_version()?;

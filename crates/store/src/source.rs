@@ -34,6 +34,33 @@ pub trait Source {
     fn version(&self) -> Option<String>;
 }
 
+impl<S: Source> Source for &S {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn size(&self, next: u64) -> Result<u64, StoreError> {
+        (**self).size(next).await
+    }
+
+    async fn read(
+        &self,
+        range: Range<u64>,
+        into: &mut Vec<u8>,
+        arrived: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        (**self).read(range, into, arrived).await
+    }
+
+    async fn pause(&self, milliseconds: u32) {
+        (**self).pause(milliseconds).await;
+    }
+
+    fn version(&self) -> Option<String> {
+        (**self).version()
+    }
+}
+
 /// A file in memory. Its faults can be planned, and it remembers what was asked of it.
 #[derive(Debug, Default)]
 pub struct MemorySource {

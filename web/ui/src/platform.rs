@@ -6,7 +6,7 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Document, Element, HtmlElement, HtmlMetaElement, Window};
+use web_sys::{Document, Element, File, FileList, HtmlElement, HtmlMetaElement, Window};
 
 use crate::advice::PageContext;
 use crate::theme::Theme;
@@ -96,6 +96,11 @@ pub(crate) fn copy(text: &str, done: impl FnOnce() + 'static) {
             done();
         }
     });
+}
+
+/// The files of a browser's list.
+pub(crate) fn listed(list: Option<FileList>) -> Vec<File> {
+    list.iter().flat_map(|list| (0..list.length()).filter_map(|index| list.get(index))).collect()
 }
 
 /// Puts the caret into the element, unless the person is at another one, or on a device where that

@@ -1,6 +1,6 @@
 //! The line to the worker: requests out, events in, at most one delivery per animation frame.
 //!
-//! A request travels as `{ request, file? }`, an event as itself, both through serde.
+//! A request travels as `{ request, files? }`, an event as itself, both through serde.
 //! The worker speaks first; what is posted before its `Ready` would be lost.
 //! Events wait in a queue for the next frame, so that however fast the model writes, the page renders once a frame.
 //! A hidden tab has no frames, so a timer delivers there.
@@ -50,15 +50,16 @@ impl Worker {
         Ok(Worker { worker, queue, _listeners: listeners })
     }
 
-    /// Posts a request; `file` is what `ModelSource::File` stands for.
-    pub(crate) fn post(&self, request: &Request, file: Option<File>) -> Result<(), String> {
+    /// Posts a request; `files` are what `ModelSource::File` stands for.
+    pub(crate) fn post(&self, request: &Request, files: &[File]) -> Result<(), String> {
         #[derive(Serialize)]
         struct Post<'a> {
             request: &'a Request,
             #[serde(with = "serde_wasm_bindgen::preserve")]
-            file: JsValue,
+            files: JsValue,
         }
-        let post = Post { request, file: file.map_or(JsValue::UNDEFINED, JsValue::from) };
+        let files: web_sys::js_sys::Array = files.iter().collect();
+        let post = Post { request, files: files.into() };
         let message = post
             .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
             .map_err(|error| format!("The request could not be written: {error}."))?;

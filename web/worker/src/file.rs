@@ -1,9 +1,9 @@
-//! A file that the person picked, read by ranges. Nothing is copied but the range.
+//! Files that the person picked, read by ranges. Nothing is copied but the range.
 
 use std::ops::Range;
 
 use js_sys::Uint8Array;
-use store::{Source, StoreError};
+use store::{Files, Source, StoreError};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
 
@@ -18,6 +18,41 @@ pub(crate) struct FileSource {
 impl FileSource {
     pub(crate) fn new(file: File) -> FileSource {
         FileSource { name: file.name(), file }
+    }
+}
+
+/// Files that the person picked or dropped together.
+pub(crate) struct Picked {
+    files: Vec<File>,
+    named: String,
+}
+
+impl Picked {
+    /// `named` is the one to begin with.
+    pub(crate) fn new(files: Vec<File>, named: String) -> Picked {
+        Picked { files, named }
+    }
+}
+
+impl Files for Picked {
+    type Source<'a> = FileSource;
+
+    fn name(&self) -> &str {
+        &self.named
+    }
+
+    fn named(&self) -> Option<&str> {
+        Some(&self.named)
+    }
+
+    async fn open(&self, name: &str) -> Result<FileSource, StoreError> {
+        let file = self.files.iter().find(|file| file.name() == name);
+        let absent = || StoreError::Absent { name: name.to_string() };
+        Ok(FileSource::new(file.ok_or_else(absent)?.clone()))
+    }
+
+    fn key(&self, name: &str) -> String {
+        name.to_string()
     }
 }
 

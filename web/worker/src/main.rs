@@ -14,6 +14,8 @@ mod port;
 mod request_device;
 #[cfg(target_arch = "wasm32")]
 mod session;
+#[cfg(target_arch = "wasm32")]
+mod site;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
 
-/// A request, and the file that goes with it.
+/// A request, and the files that go with it.
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) request: Request,
-    pub(crate) file: Option<File>,
+    pub(crate) files: Vec<File>,
     /// What hearing it gave.
     pub(crate) heard: u32,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Letter {
 struct Post {
     request: Request,
     #[serde(default, with = "serde_wasm_bindgen::preserve")]
-    file: JsValue,
+    files: JsValue,
 }
 
 /// The worker's global object.
@@ -53,7 +53,8 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
             Err(error) => wasm_bindgen::throw_val(error.into()),
         };
         let heard = hear(&post.request);
-        let letter = Letter { request: post.request, file: post.file.dyn_into().ok(), heard };
+        let files = js_sys::Array::from(&post.files).iter().filter_map(|file| file.dyn_into().ok()).collect();
+        let letter = Letter { request: post.request, files, heard };
         // The receiver lives as long as the worker.
         drop(sender.unbounded_send(letter));
     });

@@ -10,10 +10,11 @@ use protocol::{Event, Failure, FailureKind, GenerateOptions, Message, ModelSourc
 use store::{NoStore, Store};
 use web_sys::File;
 
-use crate::fetch::{self, FetchSource};
-use crate::file::FileSource;
+use crate::fetch;
+use crate::file::Picked;
 use crate::indexed_db::IndexedDb;
 use crate::port::{Letter, letters, tell};
+use crate::site::Site;
 
 /// How what is being worked on can be ended.
 #[derive(Clone, Default)]
@@ -76,10 +77,10 @@ struct Session {
 }
 
 impl Session {
-    async fn handle(&mut self, Letter { request, file, heard }: Letter) {
+    async fn handle(&mut self, Letter { request, files, heard }: Letter) {
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
-            Request::Load { source } => self.load(source, file).await,
+            Request::Load { source } => self.load(source, files).await,
             Request::Generate { turn, messages, options } => {
                 let stop = self.work.begin_answer(heard);
                 self.generate(turn, &messages, &options, &stop).await;
@@ -101,10 +102,10 @@ impl Session {
         catalogue
     }
 
-    async fn load(&mut self, source: ModelSource, file: Option<File>) {
+    async fn load(&mut self, source: ModelSource, files: Vec<File>) {
         // Two models at once may be more than the device holds.
         self.engine = None;
-        let (load, handle) = abortable(load(source, file, &self.store));
+        let (load, handle) = abortable(load(source, files, &self.store));
         self.work.0.borrow_mut().load = Some(handle);
         let loaded = load.await;
         self.work.0.borrow_mut().load = None;
@@ -158,25 +159,21 @@ impl Session {
     }
 }
 
-async fn load(source: ModelSource, file: Option<File>, store: &IndexedDb) -> Result<Engine, Failure> {
+async fn load(source: ModelSource, picked: Vec<File>, store: &IndexedDb) -> Result<Engine, Failure> {
     let options = LoadOptions::default();
     let on_progress = &mut |progress| tell(&Event::Loading { progress });
     let loaded = match source {
         ModelSource::Url { url, pieces } => {
-            let url = fetch::absolute(&url);
-            let expected = fetch::expected(&pieces).map_err(|error| EngineError::from(error).failure())?;
-            let source = FetchSource::new(&url);
-            let origin = Origin { source: &source, store, key: &url, expected: &expected };
-            Engine::load(origin, options, on_progress).await
+            let site = Site::new(&url, &pieces).map_err(|error| EngineError::from(error).failure())?;
+            Engine::load(Origin { files: &site, store }, options, on_progress).await
         }
         ModelSource::File { name } => {
-            let Some(file) = file else {
+            if picked.is_empty() {
                 let message = format!("{name} did not arrive; pick the file again.");
                 return Err(Failure { kind: FailureKind::ModelFile, message });
-            };
-            let source = FileSource::new(file);
-            let origin = Origin { source: &source, store: &NoStore, key: &name, expected: &[] };
-            Engine::load(origin, options, on_progress).await
+            }
+            let files = Picked::new(picked, name);
+            Engine::load(Origin { files: &files, store: &NoStore }, options, on_progress).await
         }
     };
     loaded.map_err(|error| error.failure())

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
-use engine::DEFAULT_CONTEXT;
-use format::{Array, Checkpoint, Config, GgmlType, Gguf, TensorInfo, TensorName, TokenizerFile, Value};
+use engine::{Container, DEFAULT_CONTEXT};
+use format::{Array, Checkpoint, Config, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::args::InspectArgs;
 use crate::output::{print, print_json};
-use crate::source::read_header;
+use crate::source::{Header, read_header};
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -52,19 +52,20 @@ struct Tensor {
 }
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
-    let header = read_header(&args.model)?;
+    let Header { file, header } = read_header(&args.model)?;
+    let Container::Gguf { version, metadata } = &header.container;
     match args.json {
-        true => print_json(&report(&header.file, &header.gguf, &header.checkpoint)),
-        false => Ok(print(&text(&header.file, &header.gguf, &header.checkpoint))?),
+        true => print_json(&report(&file, *version, metadata, &header.checkpoint)),
+        false => Ok(print(&text(&file, *version, metadata, &header.checkpoint))?),
     }
 }
 
-fn report<'a>(file: &'a str, gguf: &Gguf, checkpoint: &'a Checkpoint) -> Report<'a> {
+fn report<'a>(file: &'a str, version: u32, metadata: &Metadata, checkpoint: &'a Checkpoint) -> Report<'a> {
     Report {
         name: checkpoint.name.as_deref(),
         file,
         bytes: checkpoint.size(),
-        gguf_version: gguf.version,
+        gguf_version: version,
         licence: checkpoint.licence.as_deref(),
         built_with_llama: checkpoint.built_with_llama(),
         parameters: checkpoint.parameters(),
@@ -73,7 +74,7 @@ fn report<'a>(file: &'a str, gguf: &Gguf, checkpoint: &'a Checkpoint) -> Report<
         memory: memory(checkpoint),
         tokenizer: tokenizer(checkpoint),
         chat_template: checkpoint.chat_template.as_deref(),
-        metadata: gguf.metadata.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect(),
+        metadata: metadata.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect(),
         tensors: checkpoint.tensors.iter().map(Tensor::new).collect(),
     }
 }
@@ -163,7 +164,7 @@ fn first_byte(info: &TensorInfo) -> u64 {
 }
 
 /// What a person is told.
-fn text(file: &str, gguf: &Gguf, checkpoint: &Checkpoint) -> String {
+fn text(file: &str, version: u32, pairs: &Metadata, checkpoint: &Checkpoint) -> String {
     let name = checkpoint.name.as_deref().unwrap_or(file);
     let licence = checkpoint.licence.as_deref().unwrap_or("not stated in the file");
     let Memory { context, weights, kv_cache_f16, kv_cache_f32 } = memory(checkpoint);
@@ -175,7 +176,7 @@ fn text(file: &str, gguf: &Gguf, checkpoint: &Checkpoint) -> String {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "  {name:12} {value}");
     };
-    line("file", format!("{}, {bytes}, GGUF version {}", file.escape_debug(), gguf.version));
+    line("file", format!("{}, {bytes}, GGUF version {version}", file.escape_debug()));
     line("licence", licence.escape_debug().to_string());
     if checkpoint.built_with_llama() {
         line("", "Built with Llama".to_owned());
@@ -195,7 +196,7 @@ fn text(file: &str, gguf: &Gguf, checkpoint: &Checkpoint) -> String {
     for (title, object) in [("config", config(&checkpoint.config)), ("tokenizer", tokenizer(checkpoint))] {
         line(title, fields(&object));
     }
-    text + &metadata(gguf) + &tensors(checkpoint)
+    text + &metadata(pairs) + &tensors(checkpoint)
 }
 
 /// `a 1, b 2`, without what is not there.
@@ -204,9 +205,9 @@ fn fields(object: &serde_json::Value) -> String {
     fields.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn metadata(gguf: &Gguf) -> String {
-    let mut text = format!("\nMetadata ({})\n", gguf.metadata.iter().len());
-    for (key, value) in gguf.metadata.iter() {
+fn metadata(pairs: &Metadata) -> String {
+    let mut text = format!("\nMetadata ({})\n", pairs.iter().len());
+    for (key, value) in pairs.iter() {
         let _ = writeln!(text, "  {} = {value}", key.escape_debug());
     }
     text

@@ -1,58 +1,56 @@
-//! Where a model's bytes come from: a file, or a server with the disk as its cache.
+//! Where a model's bytes come from: files of this machine, or a server with the disk as its cache.
 
 mod disk;
 mod file;
+mod folder;
 mod http;
+mod site;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use chat::{Template, Tokenizer};
 use engine::{Engine, EngineError, LoadOptions, Origin};
-use format::{Checkpoint, Gguf};
-use store::{NoStore, Source, Store};
+use store::{Files, NoStore, Store};
 
 use crate::args::ModelArgs;
 use crate::location::Location;
 use crate::output::tell;
 use crate::progress::LoadBar;
 use disk::DiskStore;
-use file::FileSource;
-use http::HttpSource;
+use folder::Folder;
+use site::Site;
 
 /// What is known of a model without its weights.
 pub(crate) struct Header {
-    /// The file's path or address.
+    /// The model's path or address.
     pub(crate) file: String,
-    /// What the file says.
-    pub(crate) gguf: Gguf,
-    /// What it means.
-    pub(crate) checkpoint: Checkpoint,
+    /// What its files say and mean.
+    pub(crate) header: engine::Header,
 }
 
 impl Header {
     /// The model's tokenizer.
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer, EngineError> {
-        engine::tokenizer(&self.checkpoint)
+        engine::tokenizer(&self.header.checkpoint)
     }
 
     /// The model's chat template.
     pub(crate) fn template(&self) -> Result<Template, EngineError> {
-        engine::template(&self.checkpoint, &self.tokenizer()?)
+        engine::template(&self.header.checkpoint, &self.tokenizer()?)
     }
 }
 
 /// Reads a model's header: from the cache if it is there, else by short ranges.
 pub(crate) fn read_header(model: &ModelArgs) -> Result<Header> {
-    let gguf = match &model.location {
+    let header = match &model.location {
         Location::Path(path) => header_from(&open(path)?, &NoStore),
         Location::Url(url) => match cache(model)? {
-            Some(disk) => header_from(&HttpSource::new(url)?, &disk),
-            None => header_from(&HttpSource::new(url)?, &NoStore),
+            Some(disk) => header_from(&Site::new(url)?, &disk),
+            None => header_from(&Site::new(url)?, &NoStore),
         },
     }?;
-    let checkpoint = Checkpoint::from_gguf(gguf.clone()).map_err(EngineError::from)?;
-    Ok(Header { file: model.location.to_string(), gguf, checkpoint })
+    Ok(Header { file: model.location.to_string(), header })
 }
 
 /// Loads a model, with a bar on stderr if that is a terminal.
@@ -60,10 +58,10 @@ pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
     let engine = match &model.location {
         Location::Path(path) => load_from(&open(path)?, &NoStore, options, LoadBar::new("Reading")),
         Location::Url(url) => {
-            let (source, bar) = (HttpSource::new(url)?, LoadBar::new("Downloading"));
+            let (site, bar) = (Site::new(url)?, LoadBar::new("Downloading"));
             match cache(model)? {
-                Some(disk) => load_from(&source, &disk, options, bar),
-                None => load_from(&source, &NoStore, options, bar),
+                Some(disk) => load_from(&site, &disk, options, bar),
+                None => load_from(&site, &NoStore, options, bar),
             }
         }
     }?;
@@ -73,8 +71,8 @@ pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
     Ok(engine)
 }
 
-fn open(path: &Path) -> Result<FileSource> {
-    FileSource::open(path).with_context(|| format!("The model {} can't be read", path.display()))
+fn open(path: &Path) -> Result<Folder> {
+    Folder::of(path).with_context(|| format!("The model {} can't be read", path.display()))
 }
 
 fn cache(model: &ModelArgs) -> Result<Option<DiskStore>> {
@@ -86,20 +84,15 @@ fn cache(model: &ModelArgs) -> Result<Option<DiskStore>> {
     }
 }
 
-fn header_from<S: Source, T: Store>(source: &S, store: &T) -> Result<Gguf, EngineError> {
-    pollster::block_on(engine::read_header(origin(source, store)))
+fn header_from<F: Files, T: Store>(files: &F, store: &T) -> Result<engine::Header, EngineError> {
+    pollster::block_on(engine::read_header(Origin { files, store }))
 }
 
-fn load_from<S: Source, T: Store>(
-    source: &S,
+fn load_from<F: Files, T: Store>(
+    files: &F,
     store: &T,
     options: LoadOptions,
     bar: LoadBar,
 ) -> Result<Engine, EngineError> {
-    pollster::block_on(Engine::load(origin(source, store), options, &mut |progress| bar.show(&progress)))
-}
-
-/// Models are kept by their address, and nobody has published hashes of their pieces.
-fn origin<'a, S: Source, T: Store>(source: &'a S, store: &'a T) -> Origin<'a, S, T> {
-    Origin { source, store, key: source.name(), expected: &[] }
+    pollster::block_on(Engine::load(Origin { files, store }, options, &mut |progress| bar.show(&progress)))
 }

@@ -93,6 +93,6 @@ fn a_model_that_is_none() {
         pronk(&["tokenize", &path, "--text", "a"]).failed_with(found);
     }
     let folder = scratch.path().to_str().unwrap();
-    pronk(&["inspect", folder]).failed_with("it is not a file");
+    pronk(&["inspect", folder]).failed_with("is no model: expected a GGUF file, or a folder");
     pronk(&["inspect", &format!("{folder}/none.gguf")]).failed_with("none.gguf can't be read");
 }

@@ -15,9 +15,9 @@ impl Checkpoint {
     /// If the file is of another architecture, if a field or tensor is missing or superfluous, disagrees with another,
     /// or is of a kind that isn't run; the error names it. [`FormatError::Split`] if the file is one of several.
     pub fn from_gguf(gguf: Gguf) -> Result<Checkpoint, FormatError> {
-        match gguf.metadata.integer("split.count")? {
-            Some(count @ 2..) => Err(FormatError::Split { count }),
-            _ => Checkpoint::from_gguf_parts(vec![gguf]),
+        match gguf.split_count()? {
+            1 => Checkpoint::from_gguf_parts(vec![gguf]),
+            count => Err(FormatError::Split { count }),
         }
     }
 

@@ -64,6 +64,11 @@ impl Gguf {
         tensor_table::place(&mut tensors, data_offset, alignment, file_size)?;
         Ok(Gguf { version, metadata, tensors, data_offset, file_size })
     }
+
+    /// How many files the model was split into; 1 for most.
+    pub fn split_count(&self) -> Result<u64, FormatError> {
+        Ok(self.metadata.integer("split.count")?.unwrap_or(1).max(1))
+    }
 }
 
 fn read_version(reader: &mut Reader) -> Result<u32, FormatError> {

@@ -22,13 +22,14 @@ pub(crate) fn App() -> Html {
     let state = use_reducer(first_state);
     let dispatcher = state.dispatcher();
     let act = use_callback((), move |action: Action, ()| dispatcher.dispatch(action));
-    // The file itself can't be part of the state: it is the browser's, and has no value to compare.
-    let picked = use_mut_ref(|| None::<File>);
-    let open_file: Callback<File> = {
+    // The files themselves can't be part of the state: they are the browser's, and have no value to compare.
+    let picked = use_mut_ref(Vec::<File>::new);
+    let open_files: Callback<Vec<File>> = {
         let (picked, act) = (picked.clone(), act.clone());
-        use_callback((), move |file: File, ()| {
-            let name = file.name();
-            *picked.borrow_mut() = Some(file);
+        use_callback((), move |files: Vec<File>, ()| {
+            // By name: of a split model the first file comes first.
+            let Some(name) = files.iter().map(File::name).min() else { return };
+            *picked.borrow_mut() = files;
             act.emit(Action::Load(ModelSource::File { name }));
         })
     };
@@ -37,7 +38,7 @@ pub(crate) fn App() -> Html {
     use_theme(state.theme);
     use_shortcuts(&act);
     use_composer_focus(&state);
-    let dragging = use_file_drop(open_file.clone());
+    let dragging = use_file_drop(open_files.clone());
 
     let talking = !state.conversation.is_empty();
     html! {
@@ -60,7 +61,7 @@ pub(crate) fn App() -> Html {
                     answering={state.answer.is_some()}
                     talking={talking}
                     act={act.clone()}
-                    open_file={open_file}
+                    open_files={open_files}
                 />
             } else if talking {
                 <Transcript

@@ -17,7 +17,7 @@ use crate::worker::Worker;
 
 /// Runs a worker for each generation of the state, and posts what stands in the outbox.
 #[hook]
-pub(super) fn use_worker(state: &State, act: &Callback<Action>, picked: Rc<RefCell<Option<File>>>) {
+pub(super) fn use_worker(state: &State, act: &Callback<Action>, picked: Rc<RefCell<Vec<File>>>) {
     let worker = use_mut_ref(|| None::<Worker>);
     {
         let (worker, act) = (worker.clone(), act.clone());
@@ -34,8 +34,9 @@ pub(super) fn use_worker(state: &State, act: &Callback<Action>, picked: Rc<RefCe
     use_effect_with(state.outbox.clone(), move |outbox| {
         let Some(last) = outbox.last() else { return };
         for outgoing in outbox {
-            let file = file_of(&outgoing.request, &picked.borrow());
-            let posted = worker.borrow().as_ref().map(|worker| worker.post(&outgoing.request, file));
+            let picked = picked.borrow();
+            let files = files_of(&outgoing.request, &picked);
+            let posted = worker.borrow().as_ref().map(|worker| worker.post(&outgoing.request, files));
             if let Some(Err(message)) = posted {
                 act.emit(Action::WorkerCrashed(message));
             }
@@ -44,10 +45,10 @@ pub(super) fn use_worker(state: &State, act: &Callback<Action>, picked: Rc<RefCe
     });
 }
 
-fn file_of(request: &Request, picked: &Option<File>) -> Option<File> {
+fn files_of<'a>(request: &Request, picked: &'a [File]) -> &'a [File] {
     match request {
-        Request::Load { source: ModelSource::File { .. } } => picked.clone(),
-        _ => None,
+        Request::Load { source: ModelSource::File { .. } } => picked,
+        _ => &[],
     }
 }
 
@@ -89,9 +90,9 @@ pub(super) fn use_composer_focus(state: &State) {
     });
 }
 
-/// Takes a file dropped anywhere on the page; true while one hangs over it.
+/// Takes files dropped anywhere on the page; true while some hang over it.
 #[hook]
-pub(super) fn use_file_drop(open_file: Callback<File>) -> bool {
+pub(super) fn use_file_drop(open_files: Callback<Vec<File>>) -> bool {
     let dragging = use_state(|| false);
     {
         let dragging = dragging.setter();
@@ -125,10 +126,10 @@ pub(super) fn use_file_drop(open_file: Callback<File>) -> bool {
                 depth.set(0);
                 dragging.set(false);
                 let transfer = event.dyn_ref::<DragEvent>().and_then(DragEvent::data_transfer);
-                let file = transfer.and_then(|transfer| transfer.files()).and_then(|files| files.get(0));
-                if let Some(file) = file {
+                let files = platform::listed(transfer.and_then(|transfer| transfer.files()));
+                if !files.is_empty() {
                     event.prevent_default();
-                    open_file.emit(file);
+                    open_files.emit(files);
                 }
             });
             move || drop((enter, over, leave, dropped))

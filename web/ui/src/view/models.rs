@@ -11,6 +11,7 @@ use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 use super::catalogue::Catalogue;
 use super::progress::Progress;
 use super::slow_note::slow_note;
+use crate::platform;
 use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
 
 #[derive(Properties, PartialEq)]
@@ -23,7 +24,7 @@ pub(super) struct ModelsProps {
     pub answering: bool,
     pub talking: bool,
     pub act: Callback<Action>,
-    pub open_file: Callback<File>,
+    pub open_files: Callback<Vec<File>>,
 }
 
 #[component]
@@ -123,11 +124,12 @@ fn own_models(props: &ModelsProps) -> Html {
 }
 
 fn file_button(props: &ModelsProps) -> Html {
-    let open_file = props.open_file.clone();
+    let open_files = props.open_files.clone();
     let picked = Callback::from(move |event: Event| {
         let input = event.target_unchecked_into::<HtmlInputElement>();
-        if let Some(file) = input.files().and_then(|files| files.get(0)) {
-            open_file.emit(file);
+        let files = platform::listed(input.files());
+        if !files.is_empty() {
+            open_files.emit(files);
         }
         // So that picking the same file again is a change.
         input.set_value("");
@@ -140,6 +142,7 @@ fn file_button(props: &ModelsProps) -> Html {
                     class="sr-only"
                     type="file"
                     accept=".gguf"
+                    multiple=true
                     data-testid="file-input"
                     disabled={!props.can_load}
                     onchange={picked}

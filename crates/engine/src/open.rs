@@ -1,0 +1,183 @@
+//! Finding the files of a model and reading their headers, before any weight.
+//!
+//! A load takes headers through [`Pieces`], so that what is read is checked and kept; whoever wants no more than the
+//! headers reads them by short ranges, and from the store where it has them.
+
+use chat::{Template, Tokenizer, Vocabulary};
+use format::{Checkpoint, FormatError, Gguf, Metadata, TokenizerFile, split_names};
+use store::{Files, Pieces, Source, Store, StoreError};
+
+use crate::progress::Reporter;
+use crate::{EngineError, Origin};
+
+/// First bytes to ask for. Many models have their header in them; Llama 3's 8 MB take three more requests.
+const FIRST_BYTES: u64 = 1 << 20;
+
+/// What can be said of a model without its weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// What the files mean.
+    pub checkpoint: Checkpoint,
+    /// The files that hold the weights, by name.
+    pub files: Vec<String>,
+    /// What the files say.
+    pub container: Container,
+}
+
+/// A model whose weights can be read.
+pub(crate) struct Found {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) files: Vec<String>,
+}
+
+/// The kind of files that a model is in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Container {
+    /// One GGUF file or several.
+    Gguf {
+        /// 2 or 3.
+        version: u32,
+        /// The first file's key/value pairs.
+        metadata: Metadata,
+    },
+}
+
+/// Reads the headers of a model and none of its weights.
+///
+/// # Errors
+/// If the bytes don't come, or if they are no model that we run.
+pub async fn read_header<F: Files, T: Store>(origin: Origin<'_, F, T>) -> Result<Header, EngineError> {
+    let mut ranges = Ranges { origin, container: None };
+    let Found { checkpoint, files } = find(origin.files, &mut ranges).await?;
+    let no_model = || EngineError::NoModel { name: origin.files.name().to_owned() };
+    let container = ranges.container.ok_or_else(no_model)?;
+    Ok(Header { checkpoint, files, container })
+}
+
+/// Where the headers come from.
+pub(crate) trait Heads {
+    /// The header of a file, as `parse` reads it from the file's first bytes and its size.
+    async fn head<H>(&mut self, name: &str, parse: Parse<H>) -> Result<H, EngineError>;
+
+    /// Told what the first file says, before it becomes a checkpoint.
+    fn found(&mut self, _first: &Gguf) {}
+}
+
+/// Reads a header from a prefix of its file.
+pub(crate) type Parse<H> = fn(&[u8], u64) -> Result<H, FormatError>;
+
+/// Finds the files, and makes sense of them.
+pub(crate) async fn find<F: Files>(files: &F, heads: &mut impl Heads) -> Result<Found, EngineError> {
+    let Some(name) = files.named() else {
+        return Err(EngineError::NoModel { name: files.name().to_owned() });
+    };
+    let first = heads.head(name, Gguf::parse).await?;
+    heads.found(&first);
+    let count = first.split_count()?;
+    let names = match count {
+        1 => vec![name.to_owned()],
+        _ => split_names(name)
+            .filter(|names| names.len() as u64 == count)
+            .ok_or(FormatError::Split { count })?,
+    };
+    let mut parts = Vec::with_capacity(names.len());
+    let mut first = Some(first);
+    for part in &names {
+        parts.push(match first.take_if(|_| part == name) {
+            Some(gguf) => gguf,
+            None => heads.head(part, Gguf::parse).await?,
+        });
+    }
+    Ok(Found { checkpoint: Checkpoint::from_gguf_parts(parts)?, files: names })
+}
+
+/// Headers by short ranges, or from the store where it has them.
+struct Ranges<'a, F, T> {
+    origin: Origin<'a, F, T>,
+    container: Option<Container>,
+}
+
+impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
+    async fn head<H>(&mut self, name: &str, parse: Parse<H>) -> Result<H, EngineError> {
+        let Origin { files, store } = self.origin;
+        let (key, source) = (files.key(name), files.open(name).await?);
+        // A record that can't be read is as good as none.
+        let record = store.record(&key).await.ok().flatten();
+        if record.is_some_and(|record| record.pieces.first().is_some_and(Option::is_some)) {
+            let mut pieces = Pieces::open(source, store, &key, files.expected(name)).await?;
+            return Ok(take_head(&mut pieces, &mut Reporter::new(&mut |_| {}), parse).await?.1);
+        }
+        let size = source.size(0).await?;
+        let mut head = Vec::new();
+        let mut wanted = FIRST_BYTES;
+        loop {
+            match parse(&head, size) {
+                Err(FormatError::NeedMore { need, .. }) => wanted = wanted.max(need).min(size),
+                header => return Ok(header?),
+            }
+            read_on(&source, wanted, &mut head).await?;
+            wanted *= 2;
+        }
+    }
+
+    fn found(&mut self, first: &Gguf) {
+        let (version, metadata) = (first.version, first.metadata.clone());
+        self.container = Some(Container::Gguf { version, metadata });
+    }
+}
+
+/// Appends the bytes up to `end`, in as many reads as it takes while each brings some.
+async fn read_on<S: Source>(source: &S, end: u64, head: &mut Vec<u8>) -> Result<(), StoreError> {
+    while (head.len() as u64) < end {
+        let at = head.len() as u64;
+        let result = source.read(at..end, head, &mut |_| {}).await;
+        if head.len() as u64 == at {
+            result?;
+            return Err(StoreError::Cut { name: source.name().to_string(), at, end });
+        }
+    }
+    Ok(())
+}
+
+/// Takes pieces until the header is whole: one for most files.
+pub(crate) async fn take_head<S: Source, T: Store, H>(
+    pieces: &mut Pieces<'_, S, T>,
+    report: &mut Reporter<'_>,
+    parse: Parse<H>,
+) -> Result<(Vec<u8>, H), EngineError> {
+    let size = pieces.size();
+    let mut head = Vec::new();
+    loop {
+        match report.next(pieces).await? {
+            Some(piece) if head.is_empty() => head = piece.bytes,
+            Some(piece) => head.extend(piece.bytes),
+            // The end of the file: parsing what there is gives the error that fits.
+            None => {}
+        }
+        match parse(&head, size) {
+            Err(FormatError::NeedMore { .. }) => {}
+            header => return Ok((head, header?)),
+        }
+    }
+}
+
+/// The tokenizer of a model.
+pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, EngineError> {
+    let TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer.clone();
+    Ok(Tokenizer::from_vocabulary(Vocabulary {
+        pre: tokenizer.pre,
+        tokens: tokenizer.tokens,
+        token_types: tokenizer.token_types,
+        merges: tokenizer.merges,
+        bos_token_id: tokenizer.bos_token_id,
+        eos_token_id: tokenizer.eos_token_id,
+        eot_token_id: tokenizer.eot_token_id,
+        eom_token_id: tokenizer.eom_token_id,
+        add_bos_token: tokenizer.add_bos_token,
+    })?)
+}
+
+/// The chat template of a model.
+pub fn template(checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Template, EngineError> {
+    Ok(Template::new(checkpoint.chat_template.as_deref(), tokenizer)?)
+}
