@@ -163,7 +163,11 @@ pub(crate) async fn take_head<S: Source, T: Store, H>(
 
 /// The tokenizer of a model.
 pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, EngineError> {
-    let TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer.clone();
+    let TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer.clone() else {
+        let found = "in a file of its own".into();
+        let supported = "those inside of GGUF files".into();
+        return Err(FormatError::Unsupported { what: "A tokenizer", found, supported }.into());
+    };
     Ok(Tokenizer::from_vocabulary(Vocabulary {
         pre: tokenizer.pre,
         tokens: tokenizer.tokens,

@@ -10,7 +10,7 @@ use crate::{GgmlType, TensorName};
 #[non_exhaustive]
 pub enum FormatError {
     /// Not a fault: the header goes on past the bytes given. Append the file's next piece and parse again.
-    #[error("The GGUF header goes on: it needs at least {need} bytes, and {have} have been read.")]
+    #[error("The file's header goes on: it needs at least {need} bytes, and {have} have been read.")]
     NeedMore {
         /// Bytes given so far.
         have: u64,
@@ -49,6 +49,20 @@ pub enum FormatError {
     NotGguf {
         /// The first bytes, escaped.
         found: String,
+    },
+    /// Another kind of file.
+    #[error("This is not a safetensors file: it starts with {found}, expected a length and \"{{\".")]
+    NotSafetensors {
+        /// The first bytes, escaped.
+        found: String,
+    },
+    /// A file of JSON that can't be read as such.
+    #[error("{part} can't be read: {why}. Fetch the file again, or take another copy of the model.")]
+    NotJson {
+        /// Which file.
+        part: Part,
+        /// What the parser says, with line and column.
+        why: String,
     },
     /// A field holds what it must not.
     #[error("{part}: {field}: expected {expected}, found {found}.")]
@@ -145,6 +159,18 @@ pub enum Part {
     Config,
     /// Vocabulary, merges and special tokens.
     Tokenizer,
+    /// Names, types, shapes and offsets of tensors in a safetensors file.
+    SafetensorsHeader,
+    /// A Hub folder's dimensions.
+    ConfigJson,
+    /// How a Hub folder's makers want text generated.
+    GenerationConfigJson,
+    /// Which of a Hub folder's files holds which tensor.
+    IndexJson,
+    /// Special tokens and chat template of a Hub folder.
+    TokenizerConfigJson,
+    /// A Hub folder's chat template.
+    ChatTemplate,
 }
 
 impl std::fmt::Display for Part {
@@ -156,6 +182,12 @@ impl std::fmt::Display for Part {
             Part::TensorData => "tensor data",
             Part::Config => "model config",
             Part::Tokenizer => "tokenizer",
+            Part::SafetensorsHeader => "safetensors header",
+            Part::ConfigJson => "config.json",
+            Part::GenerationConfigJson => "generation_config.json",
+            Part::IndexJson => "model.safetensors.index.json",
+            Part::TokenizerConfigJson => "tokenizer_config.json",
+            Part::ChatTemplate => "chat template",
         })
     }
 }
@@ -195,6 +227,15 @@ pub(crate) fn quote(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         None => format!("{text:?}"),
         Some((cut, _)) => format!("{:?} and {} more bytes", &text[..cut], text.len() - cut),
+    }
+}
+
+/// What another crate says of the file, which may quote it at length: cut at 200 characters.
+pub(crate) fn cut(message: &str) -> String {
+    const SHOWN: usize = 200;
+    match message.char_indices().nth(SHOWN) {
+        None => message.to_owned(),
+        Some((cut, _)) => format!("{} …", &message[..cut]),
     }
 }
 

@@ -7,6 +7,8 @@
 //!
 //! Nothing outside of this crate sees a file's own names.
 
+use crate::Config;
+
 /// A tensor of a Llama model. Displayed as Hugging Face names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TensorName {
@@ -52,10 +54,43 @@ pub enum LayerPart {
 
 impl TensorName {
     /// The tensors that a model with so many layers can't be without.
-    pub(crate) fn required(num_hidden_layers: usize) -> impl Iterator<Item = TensorName> {
+    pub(crate) fn required(num_hidden_layers: usize) -> impl Iterator<Item = TensorName> + use<> {
         let layers = (0..num_hidden_layers)
             .flat_map(|index| LayerPart::ALL.map(move |part| TensorName::Layer { index, part }));
         [TensorName::EmbedTokens, TensorName::Norm].into_iter().chain(layers)
+    }
+
+    /// Every tensor that a model has in files which keep RoPE's scaling in the config.
+    pub(crate) fn of_model(config: &Config) -> impl Iterator<Item = TensorName> + use<> {
+        let head = (!config.tie_word_embeddings).then_some(TensorName::LmHead);
+        TensorName::required(config.num_hidden_layers).chain(head)
+    }
+
+    /// Whether it is one row of numbers rather than a matrix.
+    pub(crate) fn is_vector(self) -> bool {
+        use LayerPart::{InputLayernorm, PostAttentionLayernorm};
+        let is_norm = |part| matches!(part, InputLayernorm | PostAttentionLayernorm);
+        match self {
+            TensorName::Norm | TensorName::RopeFreqs => true,
+            TensorName::EmbedTokens | TensorName::LmHead => false,
+            TensorName::Layer { part, .. } => is_norm(part),
+        }
+    }
+
+    /// The tensor that a Hugging Face folder calls so; `None` if Llama has no such tensor.
+    pub(crate) fn from_hugging_face(name: &str) -> Option<TensorName> {
+        let name = match name {
+            "model.embed_tokens.weight" => TensorName::EmbedTokens,
+            "model.norm.weight" => TensorName::Norm,
+            "lm_head.weight" => TensorName::LmHead,
+            _ => {
+                let (index, part) =
+                    name.strip_prefix("model.layers.")?.strip_suffix(".weight")?.split_once('.')?;
+                let part = LayerPart::ALL.into_iter().find(|known| known.hugging_face() == part)?;
+                TensorName::Layer { index: layer_index(index)?, part }
+            }
+        };
+        Some(name)
     }
 
     /// What a GGUF file calls it.
@@ -79,12 +114,17 @@ impl TensorName {
             _ => {
                 let (index, part) = name.strip_prefix("blk.")?.strip_suffix(".weight")?.split_once('.')?;
                 let part = LayerPart::ALL.into_iter().find(|known| known.gguf() == part)?;
-                let index: u32 = index.parse().ok().filter(|parsed: &u32| parsed.to_string() == index)?;
-                TensorName::Layer { index: index as usize, part }
+                TensorName::Layer { index: layer_index(index)?, part }
             }
         };
         Some(name)
     }
+}
+
+/// A layer's number in its one spelling.
+fn layer_index(digits: &str) -> Option<usize> {
+    let index: u32 = digits.parse().ok().filter(|parsed: &u32| parsed.to_string() == digits)?;
+    Some(index as usize)
 }
 
 impl LayerPart {
@@ -171,6 +211,8 @@ mod tests {
         for (name, gguf, hugging_face) in rows {
             assert_eq!(TensorName::from_gguf(gguf), Some(name), "{gguf}");
             assert_eq!((name.gguf().as_str(), name.to_string().as_str()), (gguf, hugging_face));
+            let expected = Some(name).filter(|name| *name != TensorName::RopeFreqs);
+            assert_eq!(TensorName::from_hugging_face(hugging_face), expected, "{hugging_face}");
         }
         for name in TensorName::required(3) {
             assert_eq!(TensorName::from_gguf(&name.gguf()), Some(name));
@@ -195,6 +237,20 @@ mod tests {
         ];
         for name in rows {
             assert_eq!(TensorName::from_gguf(name), None, "{name}");
+        }
+        let rows = [
+            "",
+            "model.layers.0.self_attn.q_proj.bias",
+            "model.layers.00.self_attn.q_proj.weight",
+            "model.layers.+1.self_attn.q_proj.weight",
+            "model.layers.4294967296.self_attn.q_proj.weight",
+            "model.layers..self_attn.q_proj.weight",
+            "layers.0.self_attn.q_proj.weight",
+            "model.layers.0.mlp.q_proj.weight",
+            "model.lm_head.weight",
+        ];
+        for name in rows {
+            assert_eq!(TensorName::from_hugging_face(name), None, "{name}");
         }
     }
 }

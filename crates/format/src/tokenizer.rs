@@ -1,8 +1,11 @@
-//! The vocabulary that a GGUF file carries: byte-level BPE as in GPT-2, which all of Llama 3 has.
+//! What turns text into ids: the vocabulary that a GGUF file carries, or a file that is carried as it is.
+//!
+//! GGUF's is byte-level BPE as in GPT-2, which all of Llama 3 has.
 //!
 //! Only read and checked here; encoding is `chat`'s.
 //! Tokens are text in GPT-2's alphabet, where each byte has a printable character (a space is `Ġ`).
 
+use crate::TokenizerConfig;
 use crate::error::{FormatError, Part, quote};
 use crate::gguf::{Array, Metadata, ValueType};
 
@@ -11,6 +14,22 @@ use crate::gguf::{Array, Metadata, ValueType};
 pub enum TokenizerFile {
     /// A GGUF file's own vocabulary, read and checked.
     Gguf(Tokenizer),
+    /// `tokenizer.json` of Hugging Face, not looked into.
+    HuggingFace {
+        /// The file's bytes.
+        json: Vec<u8>,
+        /// What `tokenizer_config.json` says; nothing if there is none.
+        config: TokenizerConfig,
+    },
+    /// `tokenizer.model` of Meta, lines of `base64 rank` for tiktoken, not looked into.
+    Tiktoken {
+        /// The file's bytes.
+        model: Vec<u8>,
+        /// What `tokenizer_config.json` says; nothing if there is none.
+        config: TokenizerConfig,
+    },
+    /// The checkpoint came without one: only ids can be given to the model, and only ids come out.
+    Absent,
 }
 
 /// A vocabulary with its merges and special tokens. Every id lies in the vocabulary.

@@ -97,7 +97,7 @@ fn config(config: &Config) -> serde_json::Value {
 }
 
 fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
-    let TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer;
+    let TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer else { return serde_json::Value::Null };
     json!({
         "model": tokenizer.model,
         "pre": tokenizer.pre,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::origin::names_llama_3;
 use super::{Checkpoint, RowOrder, Span, Stored, TensorInfo, in_order};
 use crate::error::{FormatError, Part, quote, quote_odd};
 use crate::gguf::{Gguf, GgufTensor, Metadata, Value};
@@ -57,7 +58,11 @@ impl Checkpoint {
 
         let infos =
             named.iter().map(|(name, file, tensor)| TensorInfo::from_gguf(*name, *file, tensor, &config));
-        let (tensors, by_name) = in_order(infos.collect::<Result<_, _>>()?, &config, TensorName::gguf)?;
+        let (tensors, by_name) = in_order(infos.collect::<Result<_, _>>()?);
+        let required = TensorName::required(config.num_hidden_layers);
+        if let Some(name) = required.into_iter().find(|name| !by_name.contains_key(name)) {
+            return Err(Part::TensorTable.missing(format!("{} ({name})", name.gguf())));
+        }
         let owned = |key| Ok::<_, FormatError>(metadata.string(key)?.map(str::to_owned));
         Ok(Checkpoint {
             config,
@@ -71,7 +76,7 @@ impl Checkpoint {
             file_sizes,
             warnings: rope_scaling::warning(&metadata, &config, rope_freqs)?.into_iter().collect(),
             by_name,
-            built_with_llama: names_llama_3(&metadata),
+            built_with_llama: comes_from_llama_3(&metadata),
         })
     }
 }
@@ -154,51 +159,14 @@ fn check_architecture(metadata: &Metadata) -> Result<(), FormatError> {
 }
 
 /// Whether one of the strings that tell where a model comes from names Llama 3, 3.1, 3.2 …
-fn names_llama_3(metadata: &Metadata) -> bool {
+fn comes_from_llama_3(metadata: &Metadata) -> bool {
     let tells_origin = |key: &str| {
         matches!(key, "general.name" | "general.basename")
             || key.starts_with("general.license")
             || key.starts_with("general.base_model.")
     };
     metadata.iter().any(|(key, value)| match value {
-        Value::String(text) => tells_origin(key) && contains_llama_3(text),
+        Value::String(text) => tells_origin(key) && names_llama_3(text),
         _ => false,
     })
-}
-
-/// Finds `llama`, perhaps a separator, and a `3` that no letter or digit follows: not in `open_llama_3b`.
-fn contains_llama_3(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.split("llama").skip(1).any(|rest| {
-        let number = rest.trim_start_matches([' ', '-', '_']).strip_prefix('3');
-        number.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_alphanumeric()))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn llama_3_is_told_from_its_namesakes() {
-        let rows = [
-            ("llama3.1", true),
-            ("llama3", true),
-            ("Meta Llama 3.1 8B Instruct", true),
-            ("Llama-3.2-1B", true),
-            ("Hermes-3-Llama-3.1-8B", true),
-            ("https://huggingface.co/meta-llama/Llama-3.1-8B", true),
-            ("META_LLAMA_3", true),
-            ("open_llama_3b", false),
-            ("Llama 2 7B", false),
-            ("llama-30b", false),
-            ("TinyLlama", false),
-            ("Smollm2 135M 8k Lc100K Mix1 Ep2", false),
-            ("apache-2.0", false),
-            ("3", false),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(contains_llama_3(text), expected, "{text}");
-        }
-    }
 }

@@ -4,13 +4,14 @@
 //! a download of gigabytes must not end in "not supported".
 
 mod gguf;
+mod hub;
+mod origin;
 mod tensor;
 
 use std::collections::HashMap;
 
 pub use tensor::{RowOrder, Span, Stored, TensorInfo};
 
-use crate::error::{FormatError, Part};
 use crate::{Config, GenerationConfig, GgmlType, TensorName, TokenizerFile};
 
 /// A model that can be loaded and run.
@@ -38,19 +39,11 @@ pub struct Checkpoint {
     built_with_llama: bool,
 }
 
-/// Puts tensors in the order of their bytes, once every tensor that a model of these dimensions needs is there.
-/// `stored_name` is what the files call a tensor.
-fn in_order(
-    mut tensors: Vec<TensorInfo>,
-    config: &Config,
-    stored_name: fn(TensorName) -> String,
-) -> Result<(Vec<TensorInfo>, HashMap<TensorName, usize>), FormatError> {
+/// Puts tensors in the order of their bytes, and says where each is then.
+fn in_order(mut tensors: Vec<TensorInfo>) -> (Vec<TensorInfo>, HashMap<TensorName, usize>) {
     tensors.sort_by_key(|tensor| tensor.stored.spans().first().copied());
-    let by_name: HashMap<_, _> = tensors.iter().enumerate().map(|(at, tensor)| (tensor.name, at)).collect();
-    match TensorName::required(config.num_hidden_layers).find(|name| !by_name.contains_key(name)) {
-        Some(name) => Err(Part::TensorTable.missing(format!("{} ({name})", stored_name(name)))),
-        None => Ok((tensors, by_name)),
-    }
+    let by_name = tensors.iter().enumerate().map(|(at, tensor)| (tensor.name, at)).collect();
+    (tensors, by_name)
 }
 
 impl Checkpoint {

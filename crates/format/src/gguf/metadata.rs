@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::reader::Reader;
 use super::value::{Array, Value};
 use crate::error::{FormatError, Part, quote, quote_odd};
+use crate::reader::Reader;
 
 const MAX_KEY_BYTES: u64 = 64 << 10;
 

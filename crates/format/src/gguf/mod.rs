@@ -14,7 +14,6 @@
 //! and nothing is allocated for bytes that have not been read.
 
 mod metadata;
-mod reader;
 mod tensor_table;
 mod value;
 
@@ -23,7 +22,7 @@ pub use tensor_table::GgufTensor;
 pub use value::{Array, Value, ValueType};
 
 use crate::error::{FormatError, Part, quote};
-use reader::Reader;
+use crate::reader::Reader;
 
 /// Llama 3's header, with 128,256 tokens and 280,147 merges, has 8 MB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::reader::Reader;
 use crate::GgmlType;
 use crate::error::{FormatError, Part, quote, quote_odd};
+use crate::reader::Reader;
 
 /// ggml keeps names in 64 bytes, the last of them zero.
 const MAX_NAME_BYTES: u64 = 63;

@@ -3,8 +3,8 @@
 //! Arrays of numbers stay bytes: they are then as large as in the file, whatever their type,
 //! and most (scores, say) are never looked at.
 
-use super::reader::Reader;
 use crate::error::{FormatError, Part, quote};
+use crate::reader::Reader;
 
 const MAX_STRING_BYTES: u64 = 16 << 20;
 const MAX_ARRAY_LEN: u64 = 1 << 20;

@@ -85,7 +85,7 @@ fn tiny_basic_quants() {
     };
     assert_eq!(checkpoint.tensor(v_proj.name), Some(&v_proj));
 
-    let format::TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer;
+    let format::TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer else { panic!("another tokenizer") };
     assert_eq!((tokenizer.model.as_str(), tokenizer.pre.as_str()), ("gpt2", "llama-bpe"));
     assert_eq!((tokenizer.tokens.len(), tokenizer.token_types.len(), tokenizer.merges.len()), (330, 330, 5));
     assert_eq!(
@@ -187,7 +187,7 @@ fn vocabulary_as_large_as_llama_3s() {
         }
     };
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
-    let format::TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer;
+    let format::TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer else { panic!("another tokenizer") };
     assert_eq!(tokenizer.tokens, tokens);
     assert_eq!(tokenizer.merges, merges);
 }

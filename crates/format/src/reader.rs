@@ -5,7 +5,7 @@
 
 use crate::error::{FormatError, Part};
 
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     prefix: &'a [u8],
     position: usize,
     file_size: u64,
@@ -13,16 +13,16 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(prefix: &'a [u8], file_size: u64, max_header_bytes: u64) -> Reader<'a> {
+    pub(crate) fn new(prefix: &'a [u8], file_size: u64, max_header_bytes: u64) -> Reader<'a> {
         Reader { prefix, position: 0, file_size, max_header_bytes }
     }
 
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position as u64
     }
 
     /// Fails unless `len` more bytes are at hand. Called before anything is allocated for them.
-    pub(super) fn need(&self, len: u64, part: Part, field: &str) -> Result<(), FormatError> {
+    pub(crate) fn need(&self, len: u64, part: Part, field: &str) -> Result<(), FormatError> {
         let have = (self.prefix.len() as u64).min(self.file_size);
         let end = self.position().saturating_add(len);
         if end > self.file_size {
@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    pub(super) fn slice(&mut self, len: u64, part: Part, field: &str) -> Result<&'a [u8], FormatError> {
+    pub(crate) fn slice(&mut self, len: u64, part: Part, field: &str) -> Result<&'a [u8], FormatError> {
         self.need(len, part, field)?;
         // In range, and `len` fits a `usize`, because `need` found that many bytes at hand.
         let (_, rest) = self.prefix.split_at(self.position);
@@ -48,22 +48,22 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    pub(super) fn bytes<const N: usize>(&mut self, part: Part, field: &str) -> Result<[u8; N], FormatError> {
+    pub(crate) fn bytes<const N: usize>(&mut self, part: Part, field: &str) -> Result<[u8; N], FormatError> {
         let mut bytes = [0; N];
         bytes.copy_from_slice(self.slice(N as u64, part, field)?);
         Ok(bytes)
     }
 
-    pub(super) fn u32(&mut self, part: Part, field: &str) -> Result<u32, FormatError> {
+    pub(crate) fn u32(&mut self, part: Part, field: &str) -> Result<u32, FormatError> {
         Ok(u32::from_le_bytes(self.bytes(part, field)?))
     }
 
-    pub(super) fn u64(&mut self, part: Part, field: &str) -> Result<u64, FormatError> {
+    pub(crate) fn u64(&mut self, part: Part, field: &str) -> Result<u64, FormatError> {
         Ok(u64::from_le_bytes(self.bytes(part, field)?))
     }
 
     /// A length, and as many bytes of UTF-8, at most `max`.
-    pub(super) fn string(&mut self, max: u64, part: Part, field: &str) -> Result<&'a str, FormatError> {
+    pub(crate) fn string(&mut self, max: u64, part: Part, field: &str) -> Result<&'a str, FormatError> {
         let len = self.u64(part, field)?;
         // Against the file first: of a length past its end one wants to hear just that.
         if len > max && self.position().saturating_add(len) <= self.file_size {
