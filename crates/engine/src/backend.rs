@@ -146,28 +146,27 @@ impl Backend {
         if id == llama::NOT_A_NUMBER { Err(EngineError::NotANumber) } else { Ok(id) }
     }
 
-    /// The logits that the last choice was made from: `[vocab_size]`.
-    pub(crate) async fn logits(&self) -> Result<Vec<f32>, EngineError> {
+    /// Most tokens that [`Backend::choose_each`] takes.
+    pub(crate) fn each(&self) -> usize {
         match self {
-            Backend::Gpu(model) => Ok(model.logits().await?),
-            Backend::Reference(reference) => Ok(reference.logits.clone()),
+            Backend::Gpu(model) => model.each(),
+            Backend::Reference(_) => 1,
         }
     }
 
-    /// Chooses after each of `ids` in turn; the logits left behind are the last one's.
-    pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
-        let mut choices = Vec::with_capacity(ids.len());
+    /// Reads `ids` and chooses after each of them; gives the logits after the last, too: `[vocab_size]`.
+    pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<(Vec<u32>, Vec<f32>), EngineError> {
         match self {
             Backend::Gpu(model) => {
-                model.prefill(ids)?;
-                for row in 0..ids.len() {
-                    let receipt = model.choose(row)?;
-                    choices.extend(receipt.words(model.gpu()).await?);
-                }
+                let choices = model.choose_each(ids).await?;
+                let logits = model.logits_of(ids.len() - 1).await?;
+                Ok((choices, logits))
             }
-            Backend::Reference(reference) => choices.extend(ids.iter().map(|id| reference.read(&[*id]))),
+            Backend::Reference(reference) => {
+                let choices = ids.iter().map(|id| reference.read(&[*id])).collect();
+                Ok((choices, reference.logits.clone()))
+            }
         }
-        Ok(choices)
     }
 }
 

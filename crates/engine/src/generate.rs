@@ -172,13 +172,16 @@ impl Engine {
         self.cached.clear();
         self.backend.rewind(0);
         let mut choices = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(self.backend.chunk()) {
-            choices.extend(self.backend.choose_each(ids).await?);
+        let mut logits = Vec::new();
+        for ids in ids.chunks(self.backend.each()) {
+            let (chosen, last) = self.backend.choose_each(ids).await?;
+            choices.extend(chosen);
+            logits = last;
         }
         if choices.contains(&llama::NOT_A_NUMBER) {
             return Err(EngineError::NotANumber);
         }
-        Ok((self.backend.logits().await?, choices))
+        Ok((logits, choices))
     }
 }
 

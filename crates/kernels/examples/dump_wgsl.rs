@@ -5,8 +5,8 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, attention, embed, matmul, matvec,
-    rms_norm, rope, silu_mul,
+    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, argmax_each, attention, embed, matmul,
+    matvec, rms_norm, rope, silu_mul,
 };
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ struct Room {
     act: Tensor,
     logits: Tensor,
     sampled: Tensor,
+    choices: Tensor,
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
@@ -71,6 +72,7 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     }
     silu_mul(plan, &room.gate_up, &room.act);
     argmax(plan, &room.logits, &room.sampled, &room.tokens);
+    argmax_each(plan, &room.logits, &room.choices);
 }
 
 impl Room {
@@ -96,6 +98,7 @@ impl Room {
             act: tensor(INTERMEDIATE_SIZE)?,
             logits: row(VOCAB_SIZE)?,
             sampled: row(32)?,
+            choices: row(1)?,
         })
     }
 }

@@ -4,9 +4,12 @@ use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
 
 use crate::step::STEP;
 
-const WORKGROUP_SIZE: u32 = 256;
+pub(crate) const WORKGROUP_SIZE: u32 = 256;
 
-/// What stands in the ring instead of an id where a logit was not a number. Mirrors `argmax.wgsl`.
+/// What finds the highest of a row of logits.
+pub(crate) const BEST: &str = include_str!("best.wgsl");
+
+/// What stands in the place of an id where a logit was not a number. Mirrors `best.wgsl`.
 pub const NOT_A_NUMBER: u32 = u32::MAX;
 
 /// Shapes: `logits` `[1, vocab_size]`, `sampled` `[1, ring]`, `tokens` `[1, chunk]`.
@@ -14,7 +17,7 @@ pub const NOT_A_NUMBER: u32 = u32::MAX;
 pub fn argmax<'a>(plan: &mut PlanBuilder<'a>, logits: &'a Tensor, sampled: &'a Tensor, tokens: &'a Tensor) {
     let kernel = Kernel {
         name: "argmax",
-        wgsl: vec![STEP, include_str!("argmax.wgsl")],
+        wgsl: vec![STEP, BEST, include_str!("argmax.wgsl")],
         bindings: &[Access::Read, Access::Write, Access::Write],
         needs: Needs::Nothing,
     };

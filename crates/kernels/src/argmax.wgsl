@@ -1,53 +1,13 @@
-// The id with the highest logit, the lower one of two equals; NOT_A_NUMBER if a logit is none.
-// It goes to the ring, for the CPU, and to the front of the tokens, for the next step.
+// The best id goes to the ring, for the CPU, and to the front of the tokens, for the next step. Comes behind best.wgsl.
 
-@group(1) @binding(0) var<storage, read> logits: array<f32>;        // [1, vocab_size]
 @group(1) @binding(1) var<storage, read_write> sampled: array<u32>; // [1, ring]
 @group(1) @binding(2) var<storage, read_write> tokens: array<u32>;  // [1, chunk]
 
-const NOT_A_NUMBER = 0xFFFFFFFFu;
-const LOWEST = -3.4e38;
-
-var<workgroup> logit: array<f32, WORKGROUP_SIZE>;
-var<workgroup> id: array<u32, WORKGROUP_SIZE>;
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(local_invocation_index) lane: u32) {
-    var best = LOWEST;
-    var best_id = VOCAB_SIZE;
-    for (var i = lane; i < VOCAB_SIZE; i += WORKGROUP_SIZE) {
-        let value = logits[i];
-        // Compilers may take it that no value is a NaN, so the bits are looked at.
-        if (bitcast<u32>(value) & 0x7FFFFFFFu) > 0x7F800000u {
-            best = 3.4e38;
-            best_id = NOT_A_NUMBER;
-        } else if best_id != NOT_A_NUMBER && (value > best || best_id == VOCAB_SIZE) {
-            best = value;
-            best_id = i;
-        }
-    }
-    logit[lane] = best;
-    id[lane] = best_id;
-    for (var stride = WORKGROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            keep_better(lane, lane + stride);
-        }
-    }
+    let best = best_id(0u, lane);
     if lane == 0u {
-        sampled[step.slot] = id[0];
-        tokens[0] = id[0];
-    }
-}
-
-fn keep_better(a: u32, b: u32) {
-    let not_a_number = id[a] == NOT_A_NUMBER || id[b] == NOT_A_NUMBER;
-    // An invocation that saw no logit has VOCAB_SIZE for an id, and loses against any.
-    let better = logit[b] > logit[a] || (logit[b] == logit[a] && id[b] < id[a]);
-    if not_a_number {
-        id[a] = NOT_A_NUMBER;
-    } else if id[b] != VOCAB_SIZE && (better || id[a] == VOCAB_SIZE) {
-        logit[a] = logit[b];
-        id[a] = id[b];
+        sampled[step.slot] = best;
+        tokens[0] = best;
     }
 }

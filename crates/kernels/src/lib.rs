@@ -2,10 +2,11 @@
 //!
 //! Each `.rs` adds its dispatch to a plan and holds, in its test module, the same operation on the CPU.
 //! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`format::layout`] says.
-//! Pieces that several shaders share: `step.wgsl`, `reduce.wgsl`, `tile.wgsl`, `kv*.wgsl`, `quants_*.wgsl` and
+//! Pieces that several shaders share: `step.wgsl`, `reduce.wgsl`, `tile.wgsl`, `best.wgsl`, `kv*.wgsl`, `quants_*.wgsl` and
 //! `scales_*.wgsl`.
 
 mod argmax;
+mod argmax_each;
 mod attention;
 mod embed;
 mod kv;
@@ -22,6 +23,7 @@ mod weight;
 mod check;
 
 pub use argmax::{NOT_A_NUMBER, argmax};
+pub use argmax_each::argmax_each;
 pub use attention::attention;
 pub use embed::embed;
 pub use kv::{Heads, KvCache, KvType};

@@ -11,8 +11,8 @@ const WORKGROUP_SIZE: u32 = 64;
 /// Tokens an invocation takes. Mirrors `TOKENS` in `matmul.wgsl`.
 const TOKENS: u32 = 4;
 
-/// Shapes: `weight` `[rows, columns]`, `x` `[chunk, columns]`, `out` `[chunk, at least rows]`.
-/// Only the step's `seq_len` tokens of them are computed.
+/// Shapes: `weight` `[rows, columns]`, `x` `[chunk, columns]`, `out` `[at most chunk, at least rows]`.
+/// Only the step's `seq_len` tokens of them are computed; `out` must have room for them.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn matmul<'a>(
     plan: &mut PlanBuilder<'a>,
@@ -23,7 +23,7 @@ pub fn matmul<'a>(
 ) {
     let [rows, columns] = weight.shape();
     assert_eq!(x.shape()[1], columns, "matmul: x");
-    assert_eq!(x.shape()[0], out.shape()[0], "matmul: chunk");
+    assert!(x.shape()[0] >= out.shape()[0], "matmul: chunk");
     assert!(out.shape()[1] >= output.column() + rows, "matmul: out {:?}", out.shape());
 
     let kernel = Kernel {

@@ -4,7 +4,7 @@ use format::Config;
 use gpu::{Gpu, Receipt};
 use kernels::{KvCache, KvType, RopeTable, StepParams};
 
-use crate::plans::{Activations, Plans, RING, heads};
+use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
 use crate::{LlamaError, Weights};
 
 /// What is chosen when a model is put together.
@@ -43,6 +43,7 @@ pub struct Model {
     caches: Vec<KvCache>,
     buffers: Activations,
     plans: Plans,
+    each: Option<Each>,
     position: usize,
     next_slot: usize,
 }
@@ -67,7 +68,19 @@ impl Model {
             gpu.allocate("the activations", |make| Activations::new(make, &config, options.chunk)).await?;
         let plans = Plans::new(&gpu, &config, &weights, &caches, &buffers).await?;
         let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.as_deref());
-        Ok(Model { gpu, config, options, rope, weights, caches, buffers, plans, position: 0, next_slot: 0 })
+        Ok(Model {
+            gpu,
+            config,
+            options,
+            rope,
+            weights,
+            caches,
+            buffers,
+            plans,
+            each: None,
+            position: 0,
+            next_slot: 0,
+        })
     }
 
     /// The device it is on.
@@ -85,7 +98,7 @@ impl Model {
         self.options.context
     }
 
-    /// Most tokens that [`Model::prefill`] takes.
+    /// Most tokens that [`Model::prefill_and_choose`] takes.
     pub fn chunk(&self) -> usize {
         self.options.chunk
     }
@@ -105,16 +118,8 @@ impl Model {
         self.position = self.position.min(position);
     }
 
-    /// Reads `ids`, at most a chunk of them, into the KV cache.
+    /// Reads `ids`, at most a chunk of them, into the KV cache, and chooses the id that follows them.
     /// Panics if there are none or too many, or if the context has no room: the caller counts.
-    pub fn prefill(&mut self, ids: &[u32]) -> Result<(), LlamaError> {
-        let params = self.enter(ids);
-        self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).submit()?;
-        self.position += ids.len();
-        Ok(())
-    }
-
-    /// Reads `ids` as [`Model::prefill`] does, and chooses the id that follows them.
     pub fn prefill_and_choose(&mut self, ids: &[u32]) -> Result<Receipt, LlamaError> {
         let params = self.enter(ids);
         let step = self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).run(&self.plans.head);
@@ -132,16 +137,36 @@ impl Model {
         Ok(receipt)
     }
 
-    /// Chooses the id that follows token `row` of the last prefill. Its logits can be read afterwards.
-    pub fn choose(&mut self, row: usize) -> Result<Receipt, LlamaError> {
-        let params = StepParams { row: row as u32, seq_len: 1, slot: self.next_slot as u32, position: 0 };
-        let step = self.gpu.step(1, &params).run(&self.plans.head);
-        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
-        self.advance(0);
-        Ok(receipt)
+    /// Most tokens that [`Model::choose_each`] takes.
+    pub fn each(&self) -> usize {
+        EACH.min(self.options.chunk)
     }
 
-    /// The logits that the last choice was made from: `[vocab_size]`.
+    /// Reads `ids` as [`Model::prefill_and_choose`] does, and chooses the id that follows each of them.
+    /// Panics if there are more of them than [`Model::each`].
+    pub async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, LlamaError> {
+        assert!(ids.len() <= self.each(), "choose_each: {} ids", ids.len());
+        let each = match self.each.take() {
+            Some(each) => each,
+            None => Each::new(&self.gpu, &self.config, &self.weights, &self.buffers).await?,
+        };
+        let params = self.enter(ids);
+        let step = self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).run(&each.head);
+        let receipt = step.submit_and_read(&each.choices, 0, ids.len())?;
+        self.position += ids.len();
+        self.each = Some(each);
+        Ok(receipt.words(&self.gpu).await?)
+    }
+
+    /// The logits after token `row` of the last [`Model::choose_each`]: `[vocab_size]`.
+    pub async fn logits_of(&self, row: usize) -> Result<Vec<f32>, LlamaError> {
+        let Some(each) = &self.each else { return Ok(Vec::new()) };
+        let vocab_size = self.config.vocab_size;
+        let words = self.gpu.read_words(&each.logits, row * vocab_size, vocab_size).await?;
+        Ok(words.into_iter().map(f32::from_bits).collect())
+    }
+
+    /// The logits that the last choice of a prefill or a decode was made from: `[vocab_size]`.
     pub async fn logits(&self) -> Result<Vec<f32>, LlamaError> {
         Ok(self.gpu.read_f32(&self.buffers.logits).await?)
     }

@@ -4,9 +4,9 @@
 
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
-use kernels::{Heads, KvCache, Output, Rows, argmax, attention, rms_norm, rope, silu_mul};
+use kernels::{Heads, KvCache, Output, Rows, argmax, argmax_each, attention, rms_norm, rope, silu_mul};
 
-use crate::matrix::{Matrix, Phase};
+use crate::matrix::Phase;
 use crate::weights::{LayerWeights, Weights};
 
 /// Ids that the GPU has chosen and the CPU has not read yet: more than are ever in flight.
@@ -38,6 +38,39 @@ pub(crate) struct Plans {
     pub(crate) decode: Plan,
     /// Logits of the wanted token, and the choice.
     pub(crate) head: Plan,
+}
+
+/// Logits after every token of a step, for those who measure. Made when it is first asked for.
+#[derive(Debug)]
+pub(crate) struct Each {
+    pub(crate) logits: Tensor,  // [EACH, vocab_size]
+    pub(crate) choices: Tensor, // [1, EACH]
+    pub(crate) head: Plan,
+}
+
+/// Most tokens whose logits are computed in one step: 16 MB of them for a vocabulary of 128,256.
+pub(crate) const EACH: usize = 32;
+
+impl Each {
+    pub(crate) async fn new(
+        gpu: &Gpu,
+        config: &Config,
+        weights: &Weights,
+        buffers: &Activations,
+    ) -> Result<Each, GpuError> {
+        let rows = EACH.min(buffers.hidden.shape()[0]);
+        let make = |make: &Allocator| {
+            Ok((make.tensor("logits", [rows, config.vocab_size])?, make.tensor("choices", [1, rows])?))
+        };
+        let (logits, choices) = gpu.allocate("the logits", make).await?;
+        let mut plan = gpu.plan();
+        let eps = config.rms_norm_eps;
+        rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, Rows::All, &buffers.normed);
+        weights.head().product(&mut plan, Phase::Prefill, &buffers.normed, Output::Columns(0), &logits);
+        argmax_each(&mut plan, &logits, &choices);
+        let head = plan.finish().await?;
+        Ok(Each { logits, choices, head })
+    }
 }
 
 impl Activations {
@@ -80,7 +113,6 @@ impl Plans {
         let (prefill, decode) = (body(Phase::Prefill).await?, body(Phase::Decode).await?);
 
         let mut plan = gpu.plan();
-        let lm_head: &Matrix = weights.lm_head.as_ref().unwrap_or(&weights.embed_tokens);
         rms_norm(
             &mut plan,
             &buffers.hidden,
@@ -89,7 +121,13 @@ impl Plans {
             Rows::Wanted,
             &buffers.wanted,
         );
-        lm_head.product(&mut plan, Phase::Decode, &buffers.wanted, Output::Columns(0), &buffers.logits);
+        weights.head().product(
+            &mut plan,
+            Phase::Decode,
+            &buffers.wanted,
+            Output::Columns(0),
+            &buffers.logits,
+        );
         argmax(&mut plan, &buffers.logits, &buffers.sampled, &buffers.tokens);
         Ok(Plans { prefill, decode, head: plan.finish().await? })
     }

@@ -62,6 +62,11 @@ impl Weights {
         Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs: checkpoint.config.rope_freqs() })
     }
 
+    /// What turns the last hidden state into logits: the embeddings, where they are tied.
+    pub(crate) fn head(&self) -> &Matrix {
+        self.lm_head.as_ref().unwrap_or(&self.embed_tokens)
+    }
+
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
         let layers = self

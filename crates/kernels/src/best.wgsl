@@ -1,0 +1,48 @@
+// The id of the highest of some logits, the lower one of two equals; NOT_A_NUMBER if one of them is none.
+// A workgroup takes a row.
+
+@group(1) @binding(0) var<storage, read> logits: array<f32>; // [rows, vocab_size]
+
+const NOT_A_NUMBER = 0xFFFFFFFFu;
+const LOWEST = -3.4e38;
+
+var<workgroup> logit: array<f32, WORKGROUP_SIZE>;
+var<workgroup> id: array<u32, WORKGROUP_SIZE>;
+
+// Lane 0 gets the answer.
+fn best_id(row: u32, lane: u32) -> u32 {
+    var best = LOWEST;
+    var best_id = VOCAB_SIZE;
+    for (var i = lane; i < VOCAB_SIZE; i += WORKGROUP_SIZE) {
+        let value = logits[row * VOCAB_SIZE + i];
+        // Compilers may take it that no value is a NaN, so the bits are looked at.
+        if (bitcast<u32>(value) & 0x7FFFFFFFu) > 0x7F800000u {
+            best = 3.4e38;
+            best_id = NOT_A_NUMBER;
+        } else if best_id != NOT_A_NUMBER && (value > best || best_id == VOCAB_SIZE) {
+            best = value;
+            best_id = i;
+        }
+    }
+    logit[lane] = best;
+    id[lane] = best_id;
+    for (var stride = WORKGROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            keep_better(lane, lane + stride);
+        }
+    }
+    return id[0];
+}
+
+fn keep_better(a: u32, b: u32) {
+    let not_a_number = id[a] == NOT_A_NUMBER || id[b] == NOT_A_NUMBER;
+    // An invocation that saw no logit has VOCAB_SIZE for an id, and loses against any.
+    let better = logit[b] > logit[a] || (logit[b] == logit[a] && id[b] < id[a]);
+    if not_a_number {
+        id[a] = NOT_A_NUMBER;
+    } else if id[b] != VOCAB_SIZE && (better || id[a] == VOCAB_SIZE) {
+        logit[a] = logit[b];
+        id[a] = id[b];
+    }
+}
