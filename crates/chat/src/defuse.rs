@@ -92,15 +92,14 @@ fn insert(content: &str, places: &[usize], marker: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Vocabulary;
+    use crate::tokens::{TokenKind, Tokens};
 
     fn special() -> SpecialTokens {
-        let tokens = ["<|end|>", "<|end|><x>", "é>", "[/I]", "aba"].map(String::from).to_vec();
-        SpecialTokens::new(&Vocabulary {
-            token_types: vec![3; tokens.len()],
-            tokens,
-            ..Vocabulary::default()
-        })
+        let mut tokens = Tokens::default();
+        for token in ["<|end|>", "<|end|><x>", "é>", "[/I]", "aba"] {
+            tokens.push(token.as_bytes(), TokenKind::Control);
+        }
+        SpecialTokens::new(&tokens)
     }
 
     /// `M` in `expected` stands for the marker.

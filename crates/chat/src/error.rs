@@ -22,12 +22,37 @@ pub enum ChatError {
         /// The names that are known.
         supported: String,
     },
-    /// The tokenizer's own failure.
-    #[error("The tokenizer failed: {detail}.")]
-    Tokenizer {
-        /// What it says.
+    /// A file of the tokenizer can't be read.
+    #[error("The model's {file} is damaged: {detail}.")]
+    TokenizerFile {
+        /// Its name.
+        file: &'static str,
+        /// What is wrong, and where.
         detail: String,
     },
+    /// A tokenizer asks for something that we do not run. To leave it out would give wrong ids that look right.
+    #[error(
+        "The model's tokenizer asks for the {what} {found}, which Pronk does not have; it has {supported}."
+    )]
+    UnsupportedTokenizer {
+        /// Which part of it.
+        what: &'static str,
+        /// What it asks for.
+        found: String,
+        /// What we run.
+        supported: &'static str,
+    },
+    /// A regular expression of the pre-tokenizer can't be run as it is meant.
+    #[error("The model's tokenizer has an expression that can't be run: {reason}{}.", after_colon(pattern))]
+    Expression {
+        /// How it begins.
+        pattern: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The pre-tokenizer's expressions go over the text again and again.
+    #[error("The model's tokenizer takes far too long for this text. Shorten it, or take another model.")]
+    PreTokenizerLimit,
     /// More text than fits any context.
     #[error("The text has {bytes} bytes, and at most {limit} can be read. Shorten it.")]
     TooLong {
@@ -92,7 +117,24 @@ impl ChatError {
         )
     }
 
-    pub(crate) fn tokenizer(error: tokenizers::Error) -> ChatError {
-        ChatError::Tokenizer { detail: error.to_string() }
+    pub(crate) fn expression(reason: impl ToString) -> ChatError {
+        ChatError::Expression { pattern: String::new(), reason: reason.to_string() }
     }
+
+    pub(crate) fn vocabulary(
+        field: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> ChatError {
+        ChatError::Vocabulary { field: field.into(), expected: expected.into(), found: found.to_string() }
+    }
+}
+
+/// A file's text, cut and with quotes, to be shown in a sentence.
+pub(crate) fn quote(text: &str) -> String {
+    format!("{:?}", text.chars().take(80).collect::<String>())
+}
+
+fn after_colon(pattern: &str) -> String {
+    if pattern.is_empty() { String::new() } else { format!(": {pattern}") }
 }

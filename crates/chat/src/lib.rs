@@ -10,17 +10,23 @@
 
 #![forbid(unsafe_code)]
 
+mod bpe;
+mod budget;
 mod byte_level;
 mod date;
 mod defuse;
 mod error;
+mod expression;
 mod jinja;
 mod pre_tokenizer;
 mod special;
 mod stream;
 mod template;
+mod tiktoken;
 mod tojson;
 mod tokenizer;
+mod tokenizer_json;
+mod tokens;
 mod vocabulary;
 
 pub use error::ChatError;

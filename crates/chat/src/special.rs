@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::vocabulary::{TokenKind, Vocabulary};
+use crate::tokens::{TokenKind, Tokens};
 
 /// Longer ones are no markup but an attack on the time it takes to look for them.
 const LONGEST: usize = 256;
@@ -32,17 +32,17 @@ pub(crate) enum Look {
 impl SpecialTokens {
     /// A control token of a single character, or with white space in it, can't be told from what people write:
     /// it is never found in text.
-    pub(crate) fn new(vocabulary: &Vocabulary) -> SpecialTokens {
+    pub(crate) fn new(tokens: &Tokens) -> SpecialTokens {
         let mut found = SpecialTokens::default();
-        for (id, token) in (0..).zip(&vocabulary.tokens) {
-            let kind = vocabulary.kind(id as usize);
+        for id in tokens.ids() {
+            let (kind, token) = (tokens.kind(id), tokens.text(id));
             let is_found = match kind {
-                TokenKind::Normal => false,
+                TokenKind::Normal | TokenKind::Inert => false,
                 TokenKind::UserDefined => true,
                 TokenKind::Control => token.chars().count() > 1 && !token.contains(char::is_whitespace),
             };
             if is_found && (1..=LONGEST).contains(&token.len()) {
-                found.by_text.insert(token.clone(), (id, kind));
+                found.by_text.insert(token.to_owned(), (id, kind));
             }
         }
         for token in found.by_text.keys() {
@@ -62,6 +62,11 @@ impl SpecialTokens {
     pub(crate) fn control(&self) -> impl Iterator<Item = &str> {
         let is_control = |(_, (_, kind)): &(&String, &(u32, TokenKind))| *kind == TokenKind::Control;
         self.by_text.iter().filter(is_control).map(|(text, _)| text.as_str())
+    }
+
+    /// The id of the control token that is spelled so.
+    pub(crate) fn control_id(&self, text: &str) -> Option<u32> {
+        self.by_text.get(text).filter(|(_, kind)| *kind == TokenKind::Control).map(|(id, _)| *id)
     }
 
     /// The first token at or after `from`: where it stands, and its id.
@@ -89,22 +94,24 @@ mod tests {
     use super::*;
 
     fn special() -> SpecialTokens {
-        let rows = [
-            ("<a>", 3),
-            ("<a><b>", 3),
-            ("<b>", 3),
-            ("é>", 3),
-            ("  ", 4),
-            ("<u>", 4),
-            ("<n>", 1),
-            ("!", 3),
-            ("<a b>", 3),
-            ("", 3),
-        ];
         let long = format!("<{}>", "x".repeat(LONGEST));
-        let tokens = rows.iter().map(|(token, _)| (*token).to_owned()).chain([long]).collect();
-        let token_types = rows.iter().map(|(_, kind)| *kind).chain([3]).collect();
-        SpecialTokens::new(&Vocabulary { tokens, token_types, ..Vocabulary::default() })
+        let mut tokens = Tokens::default();
+        for (token, kind) in [
+            ("<a>", TokenKind::Control),
+            ("<a><b>", TokenKind::Control),
+            ("<b>", TokenKind::Control),
+            ("é>", TokenKind::Control),
+            ("  ", TokenKind::UserDefined),
+            ("<u>", TokenKind::UserDefined),
+            ("<n>", TokenKind::Normal),
+            ("!", TokenKind::Control),
+            ("<a b>", TokenKind::Control),
+            ("", TokenKind::Control),
+            (&long, TokenKind::Control),
+        ] {
+            tokens.push(token.as_bytes(), kind);
+        }
+        SpecialTokens::new(&tokens)
     }
 
     #[track_caller]

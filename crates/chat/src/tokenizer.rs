@@ -6,22 +6,17 @@
 
 use std::sync::Arc;
 
-use tokenizers::models::bpe::BPE;
-use tokenizers::{Model as _, OffsetType};
-
+use crate::bpe::{Bpe, Scratch};
 use crate::pre_tokenizer::PreTokenizer;
 use crate::special::{Look, SpecialTokens};
-use crate::vocabulary::TokenKind;
-use crate::{ChatError, TextStream, Vocabulary, byte_level};
+use crate::tokens::{TokenKind, Tokens};
+use crate::{ChatError, TextStream};
 
 /// The longest text that is encoded: several times what fits a context of 131,072 tokens.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Longer text is cut into words part by part: the crate below takes over a hundred times a part's memory.
-const PART_BYTES: usize = 32 * 1024;
-
-/// Characters of white space, or of anything else, without a break, before one is made. Meta's reference does so too:
-/// the time to cut such a run grows with its square, and a limit inside the regex engine would end the cutting.
+/// Characters of white space, or of anything else, without a break, before one is made. Meta's reference does so too;
+/// here it bounds the memory that one word takes while it merges.
 const MAX_RUN: usize = 25_000;
 
 /// Control tokens that end an answer in one model or another. A file names only one or two of its own.
@@ -39,57 +34,89 @@ const STOPS: [&str; 10] = [
 ];
 
 /// A model's tokenizer. Cheap to clone.
+///
+/// It is made from what a GGUF file carries ([`Tokenizer::from_vocabulary`]), from Hugging Face's `tokenizer.json`
+/// ([`Tokenizer::from_tokenizer_json`]) or from Meta's `tokenizer.model` ([`Tokenizer::from_tiktoken`]).
 #[derive(Debug, Clone)]
-pub struct Tokenizer(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    bpe: BPE,
-    pre_tokenizer: PreTokenizer,
-    special: SpecialTokens,
-    /// The bytes of all tokens, one behind the other.
-    bytes: Vec<u8>,
-    /// Where each token's bytes end, by id.
-    ends: Vec<u32>,
-    is_control: Vec<bool>,
-    stop_ids: Vec<u32>,
+pub struct Tokenizer {
+    model: Arc<Model>,
     bos_token_id: Option<u32>,
     eos_token_id: Option<u32>,
     add_bos_token: bool,
+    /// In order, each once.
+    stop_ids: Vec<u32>,
+}
+
+/// What all clones share.
+#[derive(Debug)]
+struct Model {
+    tokens: Tokens,
+    bpe: Bpe,
+    pre_tokenizer: PreTokenizer,
+    special: SpecialTokens,
+}
+
+/// What a tokenizer is made of. Ids are below the number of tokens.
+pub(crate) struct TokenizerParts {
+    pub(crate) tokens: Tokens,
+    pub(crate) bpe: Bpe,
+    pub(crate) pre_tokenizer: PreTokenizer,
+    pub(crate) bos_token_id: Option<u32>,
+    pub(crate) eos_token_id: Option<u32>,
+    /// Besides `eos_token_id` and those that are known by name.
+    pub(crate) stop_ids: Vec<u32>,
+    pub(crate) add_bos_token: bool,
 }
 
 impl Tokenizer {
-    /// Takes a vocabulary. Fails if it contradicts itself or if its pre-tokenizer is not known.
-    ///
-    /// A byte that has no token is left out when text is encoded, as in Hugging Face's implementation.
-    pub fn from_vocabulary(vocabulary: Vocabulary) -> Result<Tokenizer, ChatError> {
-        vocabulary.check()?;
-        let pre_tokenizer = PreTokenizer::by_name(&vocabulary.pre)?;
-        let bpe = vocabulary.bpe(pre_tokenizer.ignore_merges)?;
-        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(vocabulary.tokens.len()));
-        for (id, token) in vocabulary.tokens.iter().enumerate() {
-            match vocabulary.kind(id) {
-                TokenKind::Normal => match byte_level::bytes(token) {
-                    Some(decoded) => bytes.extend(decoded),
-                    None => bytes.extend(token.as_bytes()),
-                },
-                TokenKind::Control | TokenKind::UserDefined => bytes.extend(token.as_bytes()),
-            }
-            ends.push(bytes.len() as u32);
+    pub(crate) fn new(parts: TokenizerParts) -> Tokenizer {
+        let special = SpecialTokens::new(&parts.tokens);
+        let known = STOPS.iter().filter_map(|name| special.control_id(name));
+        let stop_ids = in_order(parts.stop_ids.into_iter().chain(parts.eos_token_id).chain(known).collect());
+        let (tokens, bpe, pre_tokenizer) = (parts.tokens, parts.bpe, parts.pre_tokenizer);
+        Tokenizer {
+            model: Arc::new(Model { tokens, bpe, pre_tokenizer, special }),
+            bos_token_id: parts.bos_token_id,
+            eos_token_id: parts.eos_token_id,
+            add_bos_token: parts.add_bos_token,
+            stop_ids,
         }
-        let is_control = (0..ends.len()).map(|id| vocabulary.kind(id) == TokenKind::Control).collect();
-        Ok(Tokenizer(Arc::new(Inner {
-            bpe,
-            pre_tokenizer,
-            special: SpecialTokens::new(&vocabulary),
-            bytes,
-            ends,
-            is_control,
-            stop_ids: stop_ids(&vocabulary),
-            bos_token_id: vocabulary.bos_token_id,
-            eos_token_id: vocabulary.eos_token_id,
-            add_bos_token: vocabulary.add_bos_token,
-        })))
+    }
+
+    /// Lets further ids end an answer: those of `eos_token_id` in `generation_config.json`, say.
+    ///
+    /// Fails if an id is beyond the vocabulary.
+    pub fn with_stop_ids(mut self, ids: &[u32]) -> Result<Tokenizer, ChatError> {
+        ids.iter().try_for_each(|id| self.check_id("eos_token_id", *id))?;
+        self.stop_ids.extend(ids);
+        self.stop_ids = in_order(self.stop_ids);
+        Ok(self)
+    }
+
+    /// Sets what templates know as `bos_token`: `bos_token_id` in `config.json`, say.
+    ///
+    /// Fails if the id is beyond the vocabulary.
+    pub fn with_bos_token_id(mut self, id: u32) -> Result<Tokenizer, ChatError> {
+        self.check_id("bos_token_id", id)?;
+        self.bos_token_id = Some(id);
+        Ok(self)
+    }
+
+    /// Sets what templates know as `eos_token`, which also ends an answer.
+    ///
+    /// Fails if the id is beyond the vocabulary.
+    pub fn with_eos_token_id(mut self, id: u32) -> Result<Tokenizer, ChatError> {
+        self = self.with_stop_ids(&[id])?;
+        self.eos_token_id = Some(id);
+        Ok(self)
+    }
+
+    fn check_id(&self, field: &str, id: u32) -> Result<(), ChatError> {
+        let size = self.vocab_size();
+        if (id as usize) < size {
+            return Ok(());
+        }
+        Err(ChatError::vocabulary(field, format!("less than {size}"), id))
     }
 
     /// The ids of ordinary text: a control token that is spelled out in it stays text.
@@ -115,51 +142,51 @@ impl Tokenizer {
 
     /// Whether an id is a control token, which is never shown.
     pub fn is_control(&self, id: u32) -> bool {
-        self.0.is_control.get(id as usize).copied().unwrap_or(false)
+        self.model.tokens.kind(id) == TokenKind::Control
     }
 
     /// The ids that end an answer.
     pub fn stop_ids(&self) -> &[u32] {
-        &self.0.stop_ids
+        &self.stop_ids
+    }
+
+    /// The id of a control token by its text, as in `<|python_tag|>`; `None` if the vocabulary has no such token.
+    pub fn control_id(&self, text: &str) -> Option<u32> {
+        self.model.special.control_id(text)
     }
 
     /// The number of tokens; ids are below it.
     pub fn vocab_size(&self) -> usize {
-        self.0.ends.len()
+        self.model.tokens.len()
     }
 
     /// The id to put before plain text, if the model wants one. A rendered chat has it already.
     pub fn bos_before_text(&self) -> Option<u32> {
-        self.0.bos_token_id.filter(|_| self.0.add_bos_token)
+        self.bos_token_id.filter(|_| self.add_bos_token)
     }
 
     /// What templates know as `bos_token`; empty if there is none.
     pub(crate) fn bos_token(&self) -> String {
-        self.0.bos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
+        self.bos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
     }
 
     /// What templates know as `eos_token`; empty if there is none.
     pub(crate) fn eos_token(&self) -> String {
-        self.0.eos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
+        self.eos_token_id.map_or_else(String::new, |id| self.decode(&[id]))
     }
 
     pub(crate) fn special(&self) -> &SpecialTokens {
-        &self.0.special
+        &self.model.special
     }
 
     pub(crate) fn bytes(&self, id: u32) -> &[u8] {
-        let ends = &self.0.ends;
-        let start = (id as usize).checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        match ends.get(id as usize) {
-            Some(end) => &self.0.bytes[start as usize..*end as usize],
-            None => &[],
-        }
+        self.model.tokens.bytes(id)
     }
 
     fn encode_looking_for(&self, look: Look, text: &str) -> Result<Vec<u32>, ChatError> {
         check_length(text)?;
         let (mut ids, mut at) = (Vec::new(), 0);
-        while let Some((range, id)) = self.0.special.find(text, at, look) {
+        while let Some((range, id)) = self.model.special.find(text, at, look) {
             self.encode_words(&text[at..range.start], &mut ids)?;
             ids.push(id);
             at = range.end;
@@ -169,12 +196,13 @@ impl Tokenizer {
     }
 
     fn encode_words(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ChatError> {
-        for text in parts(text, PART_BYTES) {
-            let mut words = self.0.pre_tokenizer.cut(text)?;
-            let merge = |word: &tokenizers::NormalizedString| self.0.bpe.tokenize(word.get());
-            words.tokenize(merge).map_err(ChatError::tokenizer)?;
-            let encoding = words.into_encoding(None, 0, OffsetType::None).map_err(ChatError::tokenizer)?;
-            ids.extend(encoding.get_ids());
+        let Model { tokens, bpe, pre_tokenizer, .. } = &*self.model;
+        let mut scratch = Scratch::default();
+        for text in runs(text) {
+            pre_tokenizer.split(text, &mut |word| {
+                bpe.encode(tokens, word.as_bytes(), &mut scratch, ids);
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -188,35 +216,22 @@ pub(crate) fn check_length(text: &str) -> Result<(), ChatError> {
     }
 }
 
-/// The text in parts of `part_bytes` and little more that give the same ids as the whole, unless it has runs longer than [`MAX_RUN`].
-///
-/// A part ends before a space that follows anything but white space, or before a line feed that follows a letter or
-/// digit of ASCII: there every pre-tokenizer ends a word, and none of them looks back.
-fn parts(text: &str, part_bytes: usize) -> Vec<&str> {
-    let (mut parts, mut start, mut run, mut before) = (Vec::new(), 0, 0, '\0');
+/// The text, cut where a run of more than [`MAX_RUN`] characters goes on.
+fn runs(text: &str) -> Vec<&str> {
+    let (mut runs, mut start, mut run, mut before) = (Vec::new(), 0, 0, '\0');
     for (at, character) in text.char_indices() {
         run = if character.is_whitespace() == before.is_whitespace() { run + 1 } else { 1 };
-        let between_words = match character {
-            ' ' => !before.is_whitespace(),
-            '\n' => before.is_ascii_alphanumeric(),
-            _ => false,
-        };
-        if run > MAX_RUN || (between_words && at - start >= part_bytes) {
-            parts.push(&text[start..at]);
+        if run > MAX_RUN {
+            runs.push(&text[start..at]);
             (start, run) = (at, 1);
         }
         before = character;
     }
-    parts.push(&text[start..]);
-    parts
+    runs.push(&text[start..]);
+    runs
 }
 
-fn stop_ids(vocabulary: &Vocabulary) -> Vec<u32> {
-    let named = [vocabulary.eos_token_id, vocabulary.eot_token_id, vocabulary.eom_token_id];
-    let known = (0..).zip(&vocabulary.tokens).filter(|(id, token)| {
-        vocabulary.kind(*id as usize) == TokenKind::Control && STOPS.contains(&token.as_str())
-    });
-    let mut ids: Vec<u32> = named.into_iter().flatten().chain(known.map(|(id, _)| id)).collect();
+fn in_order(mut ids: Vec<u32>) -> Vec<u32> {
     ids.sort_unstable();
     ids.dedup();
     ids

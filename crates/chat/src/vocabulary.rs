@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use tokenizers::models::bpe::{BPE, Merges, Vocab};
-
 use crate::ChatError;
+use crate::bpe::{Bpe, Merge, WholeWords};
+use crate::byte_level;
+use crate::error::quote;
+use crate::pre_tokenizer::PreTokenizer;
+use crate::tokenizer::{Tokenizer, TokenizerParts};
+use crate::tokens::{MAX_TOKENS, TokenKind, Tokens};
 
 /// A byte-level BPE vocabulary. Tokens are written in GPT-2's alphabet, control tokens as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,19 +33,32 @@ pub struct Vocabulary {
     pub add_bos_token: bool,
 }
 
-/// What a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TokenKind {
-    /// Made by merging.
-    Normal,
-    /// Structure, which ordinary text never becomes.
-    Control,
-    /// Ordinary text that is one token wherever it stands, before any merging.
-    UserDefined,
+impl Tokenizer {
+    /// Takes a vocabulary. Fails if it contradicts itself or if its pre-tokenizer is not known.
+    ///
+    /// A byte that has no token is left out when text is encoded, as in Hugging Face's implementation.
+    pub fn from_vocabulary(vocabulary: Vocabulary) -> Result<Tokenizer, ChatError> {
+        vocabulary.check()?;
+        let (pre_tokenizer, whole_words) = PreTokenizer::by_name(vocabulary.pre_tokenizer())?;
+        let mut tokens = Tokens::default();
+        for (id, token) in vocabulary.tokens.iter().enumerate() {
+            push(&mut tokens, token, vocabulary.kind(id));
+        }
+        let bpe = vocabulary.bpe(&tokens, whole_words)?;
+        Ok(Tokenizer::new(TokenizerParts {
+            tokens,
+            bpe,
+            pre_tokenizer,
+            bos_token_id: vocabulary.bos_token_id,
+            eos_token_id: vocabulary.eos_token_id,
+            stop_ids: vocabulary.eot_token_id.into_iter().chain(vocabulary.eom_token_id).collect(),
+            add_bos_token: vocabulary.add_bos_token,
+        }))
+    }
 }
 
 impl Vocabulary {
-    pub(crate) fn kind(&self, id: usize) -> TokenKind {
+    fn kind(&self, id: usize) -> TokenKind {
         match self.token_types.get(id) {
             // The unknown token stands for what has no token, and so for no text.
             Some(2 | 3) => TokenKind::Control,
@@ -50,12 +67,24 @@ impl Vocabulary {
         }
     }
 
+    /// A file from before April 2024 names no pre-tokenizer; Llama 3's is known by its control tokens.
+    fn pre_tokenizer(&self) -> &str {
+        let has = |token: &&str| self.tokens.iter().any(|other| other == token);
+        if self.pre == "default" && ["<|start_header_id|>", "<|eot_id|>"].iter().all(has) {
+            return "llama-bpe";
+        }
+        &self.pre
+    }
+
     /// Fails unless every token has a type and every id a token.
-    pub(crate) fn check(&self) -> Result<(), ChatError> {
+    fn check(&self) -> Result<(), ChatError> {
         let size = self.tokens.len();
+        if size > MAX_TOKENS {
+            return Err(ChatError::vocabulary("tokens", format!("at most {MAX_TOKENS}"), size));
+        }
         if self.token_types.len() != size {
             let expected = format!("one for each of {size} tokens");
-            return Err(damaged("token types", expected, self.token_types.len()));
+            return Err(ChatError::vocabulary("token types", expected, self.token_types.len()));
         }
         for (name, id) in [
             ("bos_token_id", self.bos_token_id),
@@ -65,7 +94,7 @@ impl Vocabulary {
         ] {
             match id {
                 Some(id) if id as usize >= size => {
-                    return Err(damaged(name, format!("less than {size}"), id));
+                    return Err(ChatError::vocabulary(name, format!("less than {size}"), id));
                 }
                 _ => {}
             }
@@ -74,51 +103,65 @@ impl Vocabulary {
     }
 
     /// The merging model. Control tokens are not in it, so that no text can merge into one.
-    pub(crate) fn bpe(&self, ignore_merges: bool) -> Result<BPE, ChatError> {
+    fn bpe(&self, tokens: &Tokens, whole_words: WholeWords) -> Result<Bpe, ChatError> {
         let mut ids: HashMap<&str, u32> = HashMap::with_capacity(self.tokens.len());
         for (id, token) in (0..).zip(&self.tokens) {
-            if self.kind(id as usize) != TokenKind::Control {
-                ids.insert(token, id);
+            if tokens.kind(id) == TokenKind::Control {
+                continue;
+            }
+            if let Some(first) = ids.insert(token, id) {
+                let found = format!("{} again, which has {first}", quote(token));
+                return Err(ChatError::vocabulary(format!("token {id}"), "one that is new", found));
             }
         }
-        let merges = self.split_merges(&ids)?;
-        let vocab: Vocab = ids.into_iter().map(|(token, id)| (token.to_owned(), id)).collect();
-        BPE::builder()
-            .vocab_and_merges(vocab, merges)
-            .ignore_merges(ignore_merges)
-            // The cache is the thread's, not the model's, and would outlive it.
-            .cache_capacity(0)
-            .build()
-            .map_err(ChatError::tokenizer)
-    }
-
-    /// Checks each merge: the builder panics over one whose result is longer than any token.
-    fn split_merges(&self, ids: &HashMap<&str, u32>) -> Result<Merges, ChatError> {
-        let mut merges = Merges::with_capacity(self.merges.len());
-        for (rank, merge) in self.merges.iter().enumerate() {
+        let mut merges = Vec::with_capacity(self.merges.len());
+        for (rank, text) in (0..).zip(&self.merges) {
             // The first character may itself be a space.
-            let mut characters = merge.char_indices().skip(1);
+            let mut characters = text.char_indices().skip(1);
             let space = characters.find(|(_, character)| *character == ' ').map(|(at, _)| at);
-            let pair = space.map(|at| (&merge[..at], &merge[at + 1..]));
-            match pair {
-                Some((left, right))
-                    if [left, right, &[left, right].concat()].iter().all(|token| ids.contains_key(token)) =>
-                {
-                    merges.push((left.into(), right.into()));
-                }
-                _ => {
-                    let expected = "two tokens with a space between, whose sum is a token";
-                    let found = format!("{:?}", merge.chars().take(80).collect::<String>());
-                    return Err(damaged(format!("merge {rank}"), expected, found));
-                }
-            }
+            let merge = space.and_then(|at| merge(&ids, rank, &text[..at], &text[at + 1..]));
+            merges.push(merge.ok_or_else(|| {
+                let expected = "two tokens with a space between, whose sum is a token";
+                ChatError::vocabulary(format!("merge {rank}"), expected, quote(text))
+            })?);
         }
-        Ok(merges)
+        Bpe::new(tokens, byte_ids(tokens), merges, whole_words).map_err(merged_twice)
     }
 }
 
-fn damaged(field: impl Into<String>, expected: impl Into<String>, found: impl ToString) -> ChatError {
-    ChatError::Vocabulary { field: field.into(), expected: expected.into(), found: found.to_string() }
+/// Appends a token that is written in GPT-2's alphabet, unless it is of a kind that is written as it is.
+pub(crate) fn push(tokens: &mut Tokens, text: &str, kind: TokenKind) {
+    match (kind, byte_level::bytes(text)) {
+        (TokenKind::Normal, Some(bytes)) => tokens.push(&bytes, kind),
+        (TokenKind::Normal, None) => tokens.push(text.as_bytes(), TokenKind::Inert),
+        _ => tokens.push(text.as_bytes(), kind),
+    }
+}
+
+/// The token of each byte, control tokens apart.
+pub(crate) fn byte_ids(tokens: &Tokens) -> [Option<u32>; 256] {
+    let mut byte_ids = [None; 256];
+    for id in tokens.ids() {
+        if let (TokenKind::Normal | TokenKind::UserDefined, [byte]) = (tokens.kind(id), tokens.bytes(id)) {
+            byte_ids[usize::from(*byte)] = Some(id);
+        }
+    }
+    byte_ids
+}
+
+/// A merge of two tokens whose sum is one; `None` if one of the three is missing.
+pub(crate) fn merge<K: std::borrow::Borrow<str> + std::hash::Hash + Eq>(
+    ids: &HashMap<K, u32>,
+    rank: u32,
+    left: &str,
+    right: &str,
+) -> Option<Merge> {
+    let merged = *ids.get([left, right].concat().as_str())?;
+    Some(Merge { left: *ids.get(left)?, right: *ids.get(right)?, rank, merged })
+}
+
+pub(crate) fn merged_twice([first, second]: [u32; 2]) -> ChatError {
+    ChatError::vocabulary(format!("merge {second}"), "one that is new", format!("merge {first} again"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-use tokenizers::OffsetReferential;
-
 use super::*;
+use crate::{Vocabulary, byte_level};
 
 const CONTROL: [&str; 9] = [
     "<|begin_of_text|>",
@@ -167,38 +166,27 @@ fn runs_are_bounded_by_kind() {
         (letters.clone() + "é", vec![letters.clone(), "é".into()]),
         (spaces.clone() + &spaces + "a", vec![spaces.clone(), spaces.clone() + "a"]),
     ] {
-        assert!(parts(&text, PART_BYTES) == expected);
+        assert!(runs(&text) == expected);
     }
 }
 
-/// Text of everything that the expressions tell apart, in no order, cut wherever it may be.
 #[test]
-fn parts_give_the_same_words_as_the_whole() {
-    let pieces = [
-        " ", " ", "\n", "\r", "\t", "he", "'ll", "1", "½", "é", "日", "!", "<", "\u{300}", "\u{3000}", " the",
-    ];
-    let mut state = 1u32;
-    let mut text = String::new();
-    while text.len() < 64 * 1024 {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        text.push_str(pieces[(state >> 28) as usize]);
-    }
-    for pre in ["llama-bpe", "smollm", "gpt-2"] {
-        let tokenizer = tokenizer(pre);
-        let words = |text: &str| {
-            let words = tokenizer.0.pre_tokenizer.cut(text).unwrap();
-            let words = words.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
-            words.iter().map(|(word, _, _)| (*word).to_owned()).collect::<Vec<String>>()
-        };
-        let parts = parts(&text, 1);
-        assert!(parts.len() > 1000 && parts.concat() == text, "{} parts", parts.len());
-        let by_parts: Vec<String> = parts.iter().flat_map(|part| words(part)).collect();
-        let whole = words(&text);
-        let first = by_parts.iter().zip(&whole).find(|(got, expected)| got != expected);
-        assert_eq!((first, by_parts.len()), (None, whole.len()), "{pre}: first difference, length");
-        // Long text does come in parts.
-        let long = text.repeat(2);
-        assert!(super::parts(&long, PART_BYTES).len() > 3);
-        assert!(tokenizer.decode(&tokenizer.encode(&long).unwrap()) == long);
+fn further_ids_may_end_an_answer() {
+    let tokenizer = tokenizer("gpt-2").with_stop_ids(&[3, 264, 3]).unwrap();
+    assert_eq!(tokenizer.stop_ids(), [3, 264, 265, 267, 269]);
+    let tokenizer = tokenizer.with_eos_token_id(7).unwrap().with_bos_token_id(8).unwrap();
+    assert_eq!(tokenizer.stop_ids(), [3, 7, 264, 265, 267, 269]);
+    assert_eq!((tokenizer.eos_token(), tokenizer.bos_token()), ("\u{7}".into(), "\u{8}".into()));
+    let beyond = |field| Err(ChatError::vocabulary(field, "less than 271", 271));
+    assert_eq!(tokenizer.clone().with_stop_ids(&[3, 271]).map(|_| ()), beyond("eos_token_id"));
+    assert_eq!(tokenizer.clone().with_eos_token_id(271).map(|_| ()), beyond("eos_token_id"));
+    assert_eq!(tokenizer.with_bos_token_id(271).map(|_| ()), beyond("bos_token_id"));
+}
+
+#[test]
+fn control_tokens_are_known_by_name() {
+    let tokenizer = tokenizer("gpt-2");
+    for (name, expected) in [("<|eom_id|>", Some(265)), ("<|python_tag|>", None), ("he", None), ("", None)] {
+        assert_eq!(tokenizer.control_id(name), expected, "{name}");
     }
 }
