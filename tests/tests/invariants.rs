@@ -28,13 +28,14 @@ const OURS: [(&str, &[&str]); 14] = [
 ];
 
 /// One dependency, one door: who alone may name it.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 18] = [
     ("wgpu", &["gpu"]),
     ("bytemuck", &["gpu", "kernels"]),
     ("safetensors", &["format"]),
     ("rayon", &["convert"]),
     ("sha2", &["store", "xtask"]),
     ("tokenizers", &["chat"]),
+    ("regex-automata", &["chat"]),
     ("minijinja", &["chat"]),
     ("minijinja-contrib", &["chat"]),
     ("clap", &["cli"]),

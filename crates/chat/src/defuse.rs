@@ -16,34 +16,48 @@
 use crate::ChatError;
 use crate::special::{Look, SpecialTokens};
 
-/// Contents that a template may render, and the marker that was put into them.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Defused {
-    pub(crate) contents: Vec<String>,
+/// What a string is for a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// Something that a person, a model or a tool said.
+    Content,
+    /// A string of a value, as a type, a name or a key is. Templates compare such with their own, so a single word
+    /// gets no marker at its ends: to make a control token of one, a template would have to write the rest.
+    Field,
+}
+
+/// Puts markers into what a template may render, and takes them out again.
+#[derive(Debug)]
+pub(crate) struct Defuser<'a> {
+    special: &'a SpecialTokens,
     marker: Option<char>,
 }
 
-impl Defused {
+impl<'a> Defuser<'a> {
     /// `template` is the template's text, which must not have the marker either.
     pub(crate) fn new(
-        contents: &[&str],
+        texts: &[(Text, &str)],
         template: &str,
-        special: &SpecialTokens,
-    ) -> Result<Defused, ChatError> {
-        let places: Vec<Vec<usize>> = contents.iter().map(|content| places(content, special)).collect();
-        if places.iter().all(Vec::is_empty) {
-            let contents = contents.iter().map(|content| (*content).to_owned()).collect();
-            return Ok(Defused { contents, marker: None });
+        special: &'a SpecialTokens,
+    ) -> Result<Defuser<'a>, ChatError> {
+        if texts.iter().all(|(kind, text)| places(text, *kind, special).is_empty()) {
+            return Ok(Defuser { special, marker: None });
         }
         let occurs = |marker: &char| {
-            let mut texts = contents.iter().copied().chain([template]).chain(special.control());
+            let mut texts = texts.iter().map(|(_, text)| *text).chain([template]).chain(special.control());
             texts.any(|text| text.contains(*marker))
         };
         let marker =
             ('\u{fdd0}'..='\u{fdef}').find(|marker| !occurs(marker)).ok_or(ChatError::NoMarkerLeft)?;
-        let contents =
-            contents.iter().zip(places).map(|(content, places)| insert(content, &places, marker)).collect();
-        Ok(Defused { contents, marker: Some(marker) })
+        Ok(Defuser { special, marker: Some(marker) })
+    }
+
+    /// The text with markers, for a template to render.
+    pub(crate) fn defuse(&self, kind: Text, text: &str) -> String {
+        match self.marker {
+            Some(marker) => insert(text, &places(text, kind, self.special), marker),
+            None => text.to_owned(),
+        }
     }
 
     /// What people wrote again, out of a stretch without control tokens.
@@ -57,12 +71,13 @@ impl Defused {
 
 /// Where markers go, in order: behind the first character of every control token, and at the ends where one
 /// could be completed by what stands next to them.
-fn places(content: &str, special: &SpecialTokens) -> Vec<usize> {
+fn places(content: &str, kind: Text, special: &SpecialTokens) -> Vec<usize> {
     let inside = content.char_indices().filter(|(at, _)| special.at(content, *at, Look::Control).is_some());
     let mut places: Vec<usize> = inside.map(|(at, first)| at + first.len_utf8()).collect();
     // Templates trim. White space is in no control token that is looked for, so it needs no marker.
     let trimmed = content.trim();
-    if trimmed.is_empty() {
+    let is_word = trimmed.chars().all(|character| character.is_ascii_alphanumeric() || character == '_');
+    if trimmed.is_empty() || (kind == Text::Field && is_word) {
         return places;
     }
     let start = content.len() - content.trim_start().len();
@@ -105,9 +120,32 @@ mod tests {
     /// `M` in `expected` stands for the marker.
     #[track_caller]
     fn check(content: &str, expected: &str) {
-        let defused = Defused::new(&[content], "", &special()).unwrap();
-        assert_eq!(defused.contents, [expected.replace('M', "\u{fdd0}")], "{content:?}");
-        assert_eq!(defused.restore(&defused.contents[0]), content);
+        check_kind(Text::Content, content, expected);
+    }
+
+    #[track_caller]
+    fn check_kind(kind: Text, content: &str, expected: &str) {
+        let special = special();
+        let defuser = Defuser::new(&[(kind, content)], "", &special).unwrap();
+        let defused = defuser.defuse(kind, content);
+        assert_eq!(defused, expected.replace('M', "\u{fdd0}"), "{content:?}");
+        assert_eq!(defuser.restore(&defused), content);
+    }
+
+    #[test]
+    fn a_word_of_a_value_stays_comparable() {
+        for (field, expected) in [
+            ("nd", "nd"),
+            ("en", "en"),
+            ("aba", "aMba"),
+            ("x_aba", "x_aMba"),
+            ("nd|", "Mnd|"),
+            ("> x", "M> x"),
+            ("x<|en d|>", "x<|en d|>"),
+            ("x<|end|>y", "x<M|end|>y"),
+        ] {
+            check_kind(Text::Field, field, expected);
+        }
     }
 
     #[test]
@@ -139,16 +177,19 @@ mod tests {
     #[test]
     fn the_marker_occurs_nowhere_else() {
         let all: String = ('\u{fdd0}'..='\u{fdef}').collect();
-        let defuse = |contents: &[&str], template: &str| Defused::new(contents, template, &special());
-        let marker =
-            |contents: &[&str], template: &str| defuse(contents, template).map(|defused| defused.marker);
+        let special = special();
+        let marker = |contents: &[&str], template: &str| {
+            let texts: Vec<(Text, &str)> = contents.iter().map(|text| (Text::Content, *text)).collect();
+            Defuser::new(&texts, template, &special).map(|defuser| defuser.marker)
+        };
         assert_eq!(marker(&["<|end|>"], ""), Ok(Some('\u{fdd0}')));
         assert_eq!(marker(&["<|end|>", "\u{fdd0}"], "\u{fdd1}"), Ok(Some('\u{fdd2}')));
         assert_eq!(marker(&["<|end|>", &all[..all.len() - 3]], ""), Ok(Some('\u{fdef}')));
         assert_eq!(marker(&["<|end|>", &all], ""), Err(ChatError::NoMarkerLeft));
         // Where there is nothing to protect, every character is welcome.
         assert_eq!(marker(&["<end>", &all], ""), Ok(None));
-        let defused = defuse(&["\u{fdd0}<|end|>"], "").unwrap();
-        assert_eq!(defused.restore(&defused.contents[0]), "\u{fdd0}<|end|>");
+        let content = "\u{fdd0}<|end|>";
+        let defuser = Defuser::new(&[(Text::Content, content)], "", &special).unwrap();
+        assert_eq!(defuser.restore(&defuser.defuse(Text::Content, content)), content);
     }
 }

@@ -66,6 +66,20 @@ pub enum ChatError {
         "The model has no chat template, so it is probably not made for chat. Take its \"Instruct\" variant."
     )]
     NoTemplate,
+    /// A tool, a result or an argument is no JSON.
+    #[error("The conversation has {what} that can't be read as JSON: {detail}.")]
+    Json {
+        /// What it is meant to be.
+        what: String,
+        /// What is wrong, and where.
+        detail: String,
+    },
+    /// A conversation is not of the form that is expected.
+    #[error("The conversation can't be read: {detail}.")]
+    Conversation {
+        /// What was expected and found.
+        detail: String,
+    },
     /// The template can't be read or run.
     #[error("The model's chat template does not work: {detail}.")]
     Template {
@@ -114,6 +128,8 @@ impl ChatError {
                 | ChatError::EmptyPrompt
                 | ChatError::NotTheUsersTurn { .. }
                 | ChatError::NoMarkerLeft
+                | ChatError::Json { .. }
+                | ChatError::Conversation { .. }
         )
     }
 

@@ -13,11 +13,13 @@
 mod bpe;
 mod budget;
 mod byte_level;
+mod conversation;
 mod date;
 mod defuse;
 mod error;
 mod expression;
 mod jinja;
+mod json;
 mod pre_tokenizer;
 mod special;
 mod stream;
@@ -29,6 +31,7 @@ mod tokenizer_json;
 mod tokens;
 mod vocabulary;
 
+pub use conversation::parse_conversation;
 pub use error::ChatError;
 pub use stream::TextStream;
 pub use template::{Prompt, Template};

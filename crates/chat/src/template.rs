@@ -3,14 +3,16 @@
 //! The model's own template renders the messages; what it writes round them becomes control tokens,
 //! what they say stays ordinary text ([`crate::defuse`]).
 
-use minijinja::value::Value;
-use minijinja::{Environment, context};
-use protocol::{Message, Role};
+mod context;
 
-use crate::defuse::Defused;
+use minijinja::Environment;
+use protocol::{ChatMessage, Content, Conversation, Message, Role};
+
+use crate::defuse::Defuser;
 use crate::special::Look;
 use crate::tokenizer::check_length;
 use crate::{ChatError, Tokenizer, jinja};
+use context::Parsed;
 
 /// For models without a template whose vocabulary has `<|im_start|>`.
 const CHAT_ML: &str = "{% for message in messages %}\
@@ -77,46 +79,39 @@ impl Template {
     ///
     /// Fails if there is nothing to answer, if there is no template, or if it refuses the conversation or does not work.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, ChatError> {
-        check(messages)?;
-        let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
-        contents.iter().try_for_each(|content| check_length(content))?;
-        let defused = Defused::new(&contents, &self.source, self.tokenizer.special())?;
-        let text = self.render_defused(messages, &defused)?;
-        check_length(&text)?;
-        self.encode(&text, &defused)
+        let messages: Vec<ChatMessage> = messages.iter().cloned().map(ChatMessage::from).collect();
+        check_turn(&messages)?;
+        self.render_conversation(&Conversation::from(messages))
     }
 
-    fn render_defused(&self, messages: &[Message], defused: &Defused) -> Result<String, ChatError> {
-        let messages: Vec<Value> = messages
-            .iter()
-            .zip(&defused.contents)
-            .map(|(message, content)| context! { role => role(message.role), content })
-            .collect();
-        // As `apply_chat_template` does: what is not given is none, and what nobody asked for is not there.
-        let date =
-            self.date_string.as_ref().map_or_else(|| context! {}, |date_string| context! { date_string });
-        let context = context! {
-            messages,
-            tools => (),
-            documents => (),
-            add_generation_prompt => true,
-            bos_token => self.tokenizer.bos_token(),
-            eos_token => self.tokenizer.eos_token(),
-            ..date
-        };
+    /// Renders any conversation, as Hugging Face's `apply_chat_template` does: with tools, and without a question.
+    ///
+    /// Fails if there are no messages, if a part is no JSON, if there is no template, or if it refuses the
+    /// conversation or does not work.
+    pub fn render_conversation(&self, conversation: &Conversation) -> Result<Prompt, ChatError> {
+        if conversation.messages.is_empty() {
+            return Err(ChatError::EmptyConversation);
+        }
+        let date_string = conversation.date_string.as_ref().or(self.date_string.as_ref());
+        let parsed = Parsed::new(conversation, date_string)?;
+        let texts = parsed.texts();
+        let defuser = Defuser::new(&texts, &self.source, self.tokenizer.special())?;
+        let context = parsed.context(&self.tokenizer, &defuser);
         let environment = self.environment.as_ref().ok_or(ChatError::NoTemplate)?;
         let template = environment.get_template(jinja::NAME).map_err(jinja::failure)?;
-        template.render(context).map_err(jinja::failure)
+        let text = template.render(context).map_err(jinja::failure)?;
+        check_length(&text)?;
+        self.encode(&text, &defuser)
     }
 
     /// Control tokens by id, the stretches between them as ordinary text.
-    fn encode(&self, rendered: &str, defused: &Defused) -> Result<Prompt, ChatError> {
+    fn encode(&self, rendered: &str, defuser: &Defuser) -> Result<Prompt, ChatError> {
         let mut prompt = Prompt { text: String::with_capacity(rendered.len()), ids: Vec::new() };
         let mut at = 0;
         loop {
             let control = self.tokenizer.special().find(rendered, at, Look::Control);
             let end = control.as_ref().map_or(rendered.len(), |(range, _)| range.start);
-            let ordinary = defused.restore(&rendered[at..end]);
+            let ordinary = defuser.restore(&rendered[at..end]);
             prompt.ids.extend(self.tokenizer.encode(&ordinary)?);
             prompt.text.push_str(&ordinary);
             let Some((range, id)) = control else { return Ok(prompt) };
@@ -127,21 +122,22 @@ impl Template {
     }
 }
 
-/// Only a user's message that says something can be answered.
-fn check(messages: &[Message]) -> Result<(), ChatError> {
+/// Only a user's message that says something can be answered, or the result of a tool.
+fn check_turn(messages: &[ChatMessage]) -> Result<(), ChatError> {
     let last = messages.last().ok_or(ChatError::EmptyConversation)?;
-    match last.role {
-        Role::User if last.content.trim().is_empty() => Err(ChatError::EmptyPrompt),
-        Role::User => Ok(()),
-        other => Err(ChatError::NotTheUsersTurn { found: role(other) }),
+    match (last.role, &last.content) {
+        (Role::User, Some(Content::Text(text))) if text.trim().is_empty() => Err(ChatError::EmptyPrompt),
+        (Role::User | Role::Tool, _) => Ok(()),
+        (other, _) => Err(ChatError::NotTheUsersTurn { found: role_name(other) }),
     }
 }
 
-fn role(role: Role) -> &'static str {
+fn role_name(role: Role) -> &'static str {
     match role {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
+        Role::Tool => "tool",
     }
 }
 

@@ -2,14 +2,18 @@
 //!
 //! Jinja's own escapes `<`, `>`, `&` and `'` for web pages, which would change the prompt.
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
 
-use minijinja::value::Kwargs;
-use minijinja::{Error, ErrorKind, Value};
-use serde_json::ser::{Formatter, Serializer};
+use minijinja::value::{Kwargs, ValueKind};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use crate::json::BigInteger;
+
+/// Lists in lists. WASM has a stack of 1 MiB.
+const MAX_DEPTH: usize = 100;
 
 /// The filter. Takes `indent`, `ensure_ascii`, `sort_keys` and `separators` by name.
-pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+pub(crate) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let ensure_ascii: Option<bool> = options.get("ensure_ascii")?;
@@ -18,125 +22,176 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let (between, after_key) = match separators.as_deref() {
         None => (if indent.is_some() { "," } else { ", " }, ": "),
         Some([between, after_key]) => (between.as_str(), after_key.as_str()),
-        Some(_) => return Err(Error::new(ErrorKind::InvalidOperation, "tojson takes two separators")),
+        Some(_) => return Err(failed("it takes two separators")),
     };
-    let style = Python {
-        between,
-        after_key,
-        indent,
-        ensure_ascii: ensure_ascii.unwrap_or(false),
-        depth: 0,
-        is_empty: true,
-    };
-    let fails = |error| Error::new(ErrorKind::BadSerialization, "tojson failed").with_source(error);
-    let mut json = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut json, style);
-    if sort_keys.unwrap_or(false) {
-        let mut value = serde_json::to_value(value).map_err(fails)?;
-        value.sort_all_objects();
-        serde::Serialize::serialize(&value, &mut serializer).map_err(fails)?;
-    } else {
-        serde::Serialize::serialize(value, &mut serializer).map_err(fails)?;
-    }
-    String::from_utf8(json).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
+    let characters = if ensure_ascii == Some(true) { Characters::Ascii } else { Characters::All };
+    let keys = if sort_keys == Some(true) { Keys::Sorted } else { Keys::InOrder };
+    let mut dump = Dump { state, between, after_key, indent, characters, keys, text: String::new() };
+    dump.value(value, 0)?;
+    Ok(dump.text)
 }
 
-/// Python's layout.
-struct Python<'a> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Characters {
+    All,
+    Ascii,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    InOrder,
+    Sorted,
+}
+
+/// JSON in the making, in Python's layout.
+struct Dump<'a> {
+    state: &'a State<'a, 'a>,
     between: &'a str,
     after_key: &'a str,
     indent: Option<usize>,
-    ensure_ascii: bool,
-    depth: usize,
-    /// Whether the list or object that has just begun has nothing in it yet: an empty one stays on its line.
-    is_empty: bool,
+    characters: Characters,
+    keys: Keys,
+    text: String,
 }
 
-impl Python<'_> {
-    fn begin<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
-        self.depth += 1;
-        self.is_empty = true;
-        writer.write_all(bracket)
-    }
-
-    fn end<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
-        self.depth -= 1;
-        if !self.is_empty {
-            self.new_line(writer)?;
+impl Dump<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Error> {
+        self.state.consume_fuel(1)?;
+        if depth > MAX_DEPTH {
+            return Err(failed("the value is beyond the recursion limit"));
         }
-        self.is_empty = false;
-        writer.write_all(bracket)
-    }
-
-    fn item<W: ?Sized + Write>(&mut self, writer: &mut W, is_first: bool) -> io::Result<()> {
-        self.is_empty = false;
-        if !is_first {
-            writer.write_all(self.between.as_bytes())?;
-        }
-        self.new_line(writer)
-    }
-
-    fn new_line<W: ?Sized + Write>(&self, writer: &mut W) -> io::Result<()> {
-        match self.indent {
-            Some(indent) => write!(writer, "\n{:1$}", "", indent * self.depth),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Formatter for Python<'_> {
-    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.begin(writer, b"[")
-    }
-
-    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.end(writer, b"]")
-    }
-
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.item(writer, first)
-    }
-
-    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.begin(writer, b"{")
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.end(writer, b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.item(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(self.after_key.as_bytes())
-    }
-
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if !self.ensure_ascii {
-            return writer.write_all(fragment.as_bytes());
-        }
-        for character in fragment.chars() {
-            let mut units = [0; 2];
-            match character {
-                '\0'..='\u{7f}' => write!(writer, "{character}")?,
-                _ => character
-                    .encode_utf16(&mut units)
-                    .iter()
-                    .try_for_each(|unit| write!(writer, "\\u{unit:04x}"))?,
-            }
+        match value.kind() {
+            ValueKind::None => self.text.push_str("null"),
+            ValueKind::Bool => self.text.push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Number => self.text.push_str(&number(value)),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default())?,
+            ValueKind::Seq | ValueKind::Iterable => self.list(value, depth)?,
+            ValueKind::Map => self.map(value, depth)?,
+            kind => match value.downcast_object_ref::<BigInteger>() {
+                Some(BigInteger(digits)) => self.text.push_str(digits),
+                None => return Err(failed(&format!("{kind} has no JSON"))),
+            },
         }
         Ok(())
     }
 
-    fn write_f64<W: ?Sized + Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(python_float(value).as_bytes())
+    fn list(&mut self, list: &Value, depth: usize) -> Result<(), Error> {
+        self.text.push('[');
+        let mut is_empty = true;
+        for item in list.try_iter()? {
+            self.item(is_empty, depth)?;
+            is_empty = false;
+            self.value(&item, depth + 1)?;
+        }
+        self.end(is_empty, depth, ']')
+    }
+
+    fn map(&mut self, map: &Value, depth: usize) -> Result<(), Error> {
+        let mut keys: Vec<(String, Value)> = Vec::new();
+        for key in map.try_iter()? {
+            self.state.consume_fuel(1)?;
+            keys.push((key_text(&key)?, key));
+        }
+        if self.keys == Keys::Sorted {
+            keys.sort_by(|(left, _), (right, _)| left.cmp(right));
+        }
+        self.text.push('{');
+        for (index, (text, key)) in keys.iter().enumerate() {
+            self.item(index == 0, depth)?;
+            self.string(text)?;
+            self.text.push_str(self.after_key);
+            self.value(&map.get_item(key)?, depth + 1)?;
+        }
+        self.end(keys.is_empty(), depth, '}')
+    }
+
+    fn item(&mut self, is_first: bool, depth: usize) -> Result<(), Error> {
+        if !is_first {
+            self.text.push_str(self.between);
+        }
+        self.new_line(depth + 1)
+    }
+
+    /// An empty list or object stays on its line.
+    fn end(&mut self, is_empty: bool, depth: usize, bracket: char) -> Result<(), Error> {
+        if !is_empty {
+            self.new_line(depth)?;
+        }
+        self.text.push(bracket);
+        Ok(())
+    }
+
+    fn new_line(&mut self, depth: usize) -> Result<(), Error> {
+        if let Some(indent) = self.indent {
+            let spaces = indent.saturating_mul(depth);
+            self.state.consume_fuel(spaces as u64 / 64)?;
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n(' ', spaces));
+        }
+        Ok(())
+    }
+
+    fn string(&mut self, text: &str) -> Result<(), Error> {
+        self.state.consume_fuel(text.len() as u64 / 64)?;
+        self.text.push('"');
+        for character in text.chars() {
+            match character {
+                '"' => self.text.push_str("\\\""),
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                '\r' => self.text.push_str("\\r"),
+                '\t' => self.text.push_str("\\t"),
+                '\u{8}' => self.text.push_str("\\b"),
+                '\u{c}' => self.text.push_str("\\f"),
+                '\0'..='\u{1f}' => self.escape(character),
+                // Python leaves U+007F; the noncharacters are what protects contents (see `defuse`).
+                ' '..='\u{7f}' | '\u{fdd0}'..='\u{fdef}' => self.text.push(character),
+                _ if self.characters == Characters::Ascii => self.escape(character),
+                _ => self.text.push(character),
+            }
+        }
+        self.text.push('"');
+        Ok(())
+    }
+
+    fn escape(&mut self, character: char) {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a string does not fail.
+            let _ = write!(self.text, "\\u{unit:04x}");
+        }
     }
 }
 
-/// `repr` of a finite float: the shortest digits that read back, as a power of ten below 1e-4 and from 1e16.
-fn python_float(value: f64) -> String {
+/// As Python turns keys into text; others it refuses.
+fn key_text(key: &Value) -> Result<String, Error> {
+    Ok(match key.kind() {
+        ValueKind::String => key.as_str().unwrap_or_default().to_owned(),
+        ValueKind::Number => number(key),
+        ValueKind::Bool => if key.is_true() { "true" } else { "false" }.into(),
+        ValueKind::None => "null".into(),
+        kind => return Err(failed(&format!("{kind} is no key of an object"))),
+    })
+}
+
+fn number(value: &Value) -> String {
+    if value.is_integer() {
+        return value.to_string();
+    }
+    f64::try_from(value.clone()).map_or_else(|_| value.to_string(), python_float)
+}
+
+fn failed(detail: &str) -> Error {
+    Error::new(ErrorKind::BadSerialization, format!("tojson failed: {detail}"))
+}
+
+/// As `json.dumps` has it: the shortest digits that read back, as a power of ten below 1e-4 and from 1e16.
+pub(crate) fn python_float(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.into();
+    }
     let magnitude = value.abs();
     if value == 0.0 || (1e-4..1e16).contains(&magnitude) {
         return format!("{value:?}");
@@ -154,15 +209,15 @@ fn python_float(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minijinja::value::Serde;
+    use crate::json::Json;
 
     /// Expected as `json.dumps(json.loads(json_text), ensure_ascii=False, …)` gives it.
     #[track_caller]
     fn check(json: &str, options: &str, expected: &str) {
         let mut environment = minijinja::Environment::new();
         environment.add_filter("tojson", tojson);
-        let value: serde_json::Value = serde_json::from_str(json).unwrap();
-        let context = minijinja::context! { value => Value::from(Serde(value)) };
+        let value = Json::parse("the value", json).unwrap().to_value(&str::to_owned);
+        let context = minijinja::context! { value };
         let got = environment.render_str(&format!("{{{{ value | tojson{options} }}}}"), context);
         assert_eq!(got.unwrap(), expected, "{json} {options}");
     }
@@ -181,6 +236,13 @@ mod tests {
             "(indent=4)",
             "{\n    \"b\": [\n        1,\n        {\n            \"c\": 2\n        }\n    ],\n    \"a\": {},\n    \"d\": []\n}",
         );
+        check(
+            r#"[-0,-0.0,1E2,1e400,-1e400,12345678901234567890123456789012345678901234567890,-170141183460469231731687303715884105728,18446744073709551616]"#,
+            "",
+            "[0, -0.0, 100.0, Infinity, -Infinity, 12345678901234567890123456789012345678901234567890, -170141183460469231731687303715884105728, 18446744073709551616]",
+        );
+        check(r#"{"a":1,"b":2,"a":3}"#, "", r#"{"a": 3, "b": 2}"#);
+        check(r#"{"z":{"é":"日"},"a":[]}"#, "", r#"{"z": {"é": "日"}, "a": []}"#);
         check("[1,2]", "(indent=0)", "[\n1,\n2\n]");
         check("[1]", "(indent=none)", "[1]");
     }
@@ -189,6 +251,11 @@ mod tests {
     fn takes_pythons_options() {
         check(r#"{"b":1,"a":{"d":1,"c":2}}"#, "(sort_keys=true)", r#"{"a": {"c": 2, "d": 1}, "b": 1}"#);
         check(r#"{"b":[1,2]}"#, "(separators=(',', ':'))", r#"{"b":[1,2]}"#);
+        check(
+            r#"{"b":{"d":1,"c":2},"a":1}"#,
+            "(sort_keys=true, indent=1)",
+            "{\n \"a\": 1,\n \"b\": {\n  \"c\": 2,\n  \"d\": 1\n }\n}",
+        );
         check(r#""é🙂""#, "(ensure_ascii=true)", r#""\u00e9\ud83d\ude42""#);
     }
 

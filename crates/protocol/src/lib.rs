@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+mod conversation;
 mod event;
 mod model;
 mod request;
 
+pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
     DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
 };

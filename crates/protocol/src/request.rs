@@ -42,6 +42,9 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// The result of a tool. Llama 3.1's own name for it is read too.
+    #[serde(alias = "ipython")]
+    Tool,
 }
 
 /// One message of a conversation. `content` is ordinary text: control tokens in it stay text.

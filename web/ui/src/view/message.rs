@@ -40,7 +40,7 @@ impl PartialEq for MessageProps {
 #[component]
 pub(super) fn Message(props: &MessageProps) -> Html {
     match props.entry.role {
-        Role::User | Role::System => question(&props.entry),
+        Role::User | Role::System | Role::Tool => question(&props.entry),
         Role::Assistant => answer(props),
     }
 }
