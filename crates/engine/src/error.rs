@@ -34,6 +34,11 @@ pub enum EngineError {
         /// What was asked for.
         name: String,
     },
+    /// The model's files bring nothing to turn text into ids.
+    #[error(
+        "this model came without a tokenizer (tokenizer.json or tokenizer.model), so it can be given ids only"
+    )]
+    NoTokenizer,
     /// Nothing was asked.
     #[error("the prompt is empty; type something first")]
     EmptyPrompt,
@@ -85,6 +90,7 @@ impl EngineError {
             EngineError::Format(_)
             | EngineError::NotANumber
             | EngineError::Cpu(_)
+            | EngineError::NoTokenizer
             | EngineError::NoModel { .. } => FailureKind::ModelFile,
             EngineError::Chat(error) if error.is_about_the_conversation() => FailureKind::Prompt,
             EngineError::Chat(_) => FailureKind::ModelFile,

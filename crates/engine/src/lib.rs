@@ -13,18 +13,23 @@ mod backend;
 mod bytes;
 mod error;
 mod generate;
+mod hub;
+mod kept;
 mod load;
 mod open;
 mod progress;
 mod prompt;
 mod stop;
+mod text;
 
 pub use backend::{Backend, Device};
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
+pub use kept::{forget, is_kept};
 pub use load::{DEFAULT_CONTEXT, LoadOptions, Origin};
-pub use open::{Container, Header, read_header, template, tokenizer};
+pub use open::{Container, Header, read_header};
 pub use stop::StopFlag;
+pub use text::{template, tokenizer};
 
 use chat::{Template, Tokenizer};
 use protocol::{DeviceReport, Failure, ModelInfo};
@@ -36,7 +41,9 @@ pub struct Engine {
     device: DeviceReport,
     not_stored: Option<Failure>,
     tokenizer: Tokenizer,
-    template: Template,
+    /// None if the model came without a tokenizer: it takes ids and gives ids.
+    template: Option<Template>,
+    vocab_size: usize,
     backend: Backend,
     /// The ids whose keys and values are in the cache, in order.
     cached: Vec<u32>,

@@ -8,8 +8,9 @@ use store::{Files, Store};
 
 use crate::backend::{Backend, Device, Weights};
 use crate::bytes::Bytes;
-use crate::open::{Found, find, template, tokenizer};
+use crate::open::{Found, find};
 use crate::progress::Reporter;
+use crate::text::{nameless, template, tokenizer};
 use crate::{Engine, EngineError};
 
 /// Tokens of context unless asked otherwise: a long conversation, yet little memory.
@@ -68,19 +69,26 @@ impl Engine {
         };
         let mut bytes = Bytes::new(origin, report);
         let Found { checkpoint, files } = find(origin.files, &mut bytes).await?;
-        let tokenizer = tokenizer(&checkpoint)?;
-        let template = template(&checkpoint, &tokenizer)?;
+        let (tokenizer, template) = match tokenizer(&checkpoint) {
+            Err(EngineError::NoTokenizer) => (nameless(&checkpoint)?, None),
+            tokenizer => {
+                let tokenizer = tokenizer?;
+                let template = template(&checkpoint, &tokenizer)?;
+                (tokenizer, Some(template))
+            }
+        };
 
         let options = model_options(options, &checkpoint.config)?;
         let weights = match gpu {
             Some(gpu) => on_gpu(gpu, &checkpoint, &files, &mut bytes).await?,
             None => on_cpu(&checkpoint, &files, &mut bytes).await?,
         };
-        let not_stored = bytes.finish().map(|error| EngineError::from(error).failure());
+        let not_stored = bytes.finish().await.map(|error| EngineError::from(error).failure());
         let backend = Backend::new(weights, checkpoint.config, options).await?;
         let info = model_info(&checkpoint, origin.files.name(), backend.context());
         let device = device_report(&backend);
-        Ok(Engine { info, device, not_stored, tokenizer, template, backend, cached: Vec::new() })
+        let vocab_size = checkpoint.config.vocab_size;
+        Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached: Vec::new() })
     }
 }
 

@@ -3,12 +3,11 @@
 //! A load takes headers through [`Pieces`], so that what is read is checked and kept; whoever wants no more than the
 //! headers reads them by short ranges, and from the store where it has them.
 
-use chat::{Template, Tokenizer, Vocabulary};
-use format::{Checkpoint, FormatError, Gguf, Metadata, TokenizerFile, split_names};
+use format::{Checkpoint, FormatError, Gguf, Metadata, split_names};
 use store::{Files, Pieces, Source, Store, StoreError};
 
 use crate::progress::Reporter;
-use crate::{EngineError, Origin};
+use crate::{EngineError, Origin, hub};
 
 /// First bytes to ask for. Many models have their header in them; Llama 3's 8 MB take three more requests.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -40,6 +39,8 @@ pub enum Container {
         /// The first file's key/value pairs.
         metadata: Metadata,
     },
+    /// A folder as Hugging Face has it.
+    Hub,
 }
 
 /// Reads the headers of a model and none of its weights.
@@ -54,25 +55,54 @@ pub async fn read_header<F: Files, T: Store>(origin: Origin<'_, F, T>) -> Result
     Ok(Header { checkpoint, files, container })
 }
 
-/// Where the headers come from.
+/// Where headers and the small files come from.
 pub(crate) trait Heads {
     /// The header of a file, as `parse` reads it from the file's first bytes and its size.
     async fn head<H>(&mut self, name: &str, parse: Parse<H>) -> Result<H, EngineError>;
 
-    /// Told what the first file says, before it becomes a checkpoint.
-    fn found(&mut self, _first: &Gguf) {}
+    /// All of a small file; `None` if there is none.
+    async fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Told what the files say, before they become a checkpoint.
+    fn found(&mut self, _container: &dyn Fn() -> Container) {}
 }
 
 /// Reads a header from a prefix of its file.
 pub(crate) type Parse<H> = fn(&[u8], u64) -> Result<H, FormatError>;
 
+/// The longest file that is read whole: Llama 3's `tokenizer.json` has 9 MB.
+pub(crate) const SMALL_FILE: u64 = 64 << 20;
+
+/// A header that is the whole file.
+pub(crate) fn whole_file(bytes: &[u8], size: u64) -> Result<Vec<u8>, FormatError> {
+    let have = bytes.len() as u64;
+    if size > SMALL_FILE {
+        let (what, supported) = ("A file beside the weights", format!("files of at most {SMALL_FILE} bytes"));
+        return Err(FormatError::Unsupported { what, found: format!("of {size} bytes"), supported });
+    }
+    if have < size { Err(FormatError::NeedMore { have, need: size }) } else { Ok(bytes.to_vec()) }
+}
+
 /// Finds the files, and makes sense of them.
 pub(crate) async fn find<F: Files>(files: &F, heads: &mut impl Heads) -> Result<Found, EngineError> {
-    let Some(name) = files.named() else {
-        return Err(EngineError::NoModel { name: files.name().to_owned() });
-    };
+    match single(files) {
+        Some(name) => find_gguf(name, heads).await,
+        None => {
+            let found = hub::find(files.name(), heads).await?;
+            heads.found(&|| Container::Hub);
+            found.ok_or_else(|| EngineError::NoModel { name: files.name().to_owned() })
+        }
+    }
+}
+
+/// The file that was asked for, unless a folder was, or a file that stands for one.
+pub(crate) fn single(files: &impl Files) -> Option<&str> {
+    files.named().filter(|name| !hub::stands_for_its_folder(name))
+}
+
+async fn find_gguf(name: &str, heads: &mut impl Heads) -> Result<Found, EngineError> {
     let first = heads.head(name, Gguf::parse).await?;
-    heads.found(&first);
+    heads.found(&|| Container::Gguf { version: first.version, metadata: first.metadata.clone() });
     let count = first.split_count()?;
     let names = match count {
         1 => vec![name.to_owned()],
@@ -120,9 +150,20 @@ impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
         }
     }
 
-    fn found(&mut self, first: &Gguf) {
-        let (version, metadata) = (first.version, first.metadata.clone());
-        self.container = Some(Container::Gguf { version, metadata });
+    async fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        present(self.head(name, whole_file).await)
+    }
+
+    fn found(&mut self, container: &dyn Fn() -> Container) {
+        self.container = Some(container());
+    }
+}
+
+/// `None` where a file is absent.
+pub(crate) fn present(bytes: Result<Vec<u8>, EngineError>) -> Result<Option<Vec<u8>>, EngineError> {
+    match bytes {
+        Err(EngineError::Store(error)) if error.is_absence() => Ok(None),
+        bytes => bytes.map(Some),
     }
 }
 
@@ -159,29 +200,4 @@ pub(crate) async fn take_head<S: Source, T: Store, H>(
             header => return Ok((head, header?)),
         }
     }
-}
-
-/// The tokenizer of a model.
-pub fn tokenizer(checkpoint: &Checkpoint) -> Result<Tokenizer, EngineError> {
-    let TokenizerFile::Gguf(tokenizer) = checkpoint.tokenizer.clone() else {
-        let found = "in a file of its own".into();
-        let supported = "those inside of GGUF files".into();
-        return Err(FormatError::Unsupported { what: "A tokenizer", found, supported }.into());
-    };
-    Ok(Tokenizer::from_vocabulary(Vocabulary {
-        pre: tokenizer.pre,
-        tokens: tokenizer.tokens,
-        token_types: tokenizer.token_types,
-        merges: tokenizer.merges,
-        bos_token_id: tokenizer.bos_token_id,
-        eos_token_id: tokenizer.eos_token_id,
-        eot_token_id: tokenizer.eot_token_id,
-        eom_token_id: tokenizer.eom_token_id,
-        add_bos_token: tokenizer.add_bos_token,
-    })?)
-}
-
-/// The chat template of a model.
-pub fn template(checkpoint: &Checkpoint, tokenizer: &Tokenizer) -> Result<Template, EngineError> {
-    Ok(Template::new(checkpoint.chat_template.as_deref(), tokenizer)?)
 }

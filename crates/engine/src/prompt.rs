@@ -8,11 +8,12 @@ use crate::{Engine, EngineError};
 impl Engine {
     /// Renders a conversation with the model's template.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
-        Ok(self.template.render(messages)?)
+        Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render(messages)?)
     }
 
     /// The ids of a text to be continued as it stands: no template, and control tokens in it are ordinary text.
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.template.as_ref().ok_or(EngineError::NoTokenizer)?;
         let ids = self.tokenizer.encode(text)?;
         if ids.is_empty() {
             return Err(EngineError::EmptyPrompt);
@@ -23,7 +24,7 @@ impl Engine {
     /// Fails unless `ids` can be read with room for at least one more.
     pub(crate) fn check(&self, ids: &[u32]) -> Result<(), EngineError> {
         let (tokens, context) = (ids.len(), self.backend.context());
-        let last = self.tokenizer.vocab_size() as u32 - 1;
+        let last = self.vocab_size as u32 - 1;
         if ids.is_empty() {
             return Err(EngineError::EmptyPrompt);
         }

@@ -1,27 +1,19 @@
-//! Turns what a person pastes into the address of a GGUF file.
+//! Turns what a person pastes into the address of a model. What it is the address of, the worker finds out.
 
 /// The address to load, or a sentence on what is wrong with it.
-///
-/// A Hugging Face page about a file (`…/blob/…`) is turned into the file (`…/resolve/…`): it is what people copy
-/// from the address bar.
 pub(crate) fn model_url(pasted: &str) -> Result<String, &'static str> {
     let url = pasted.trim();
     if url.is_empty() {
-        return Err("Paste the address of a GGUF file first.");
+        return Err("Paste the address of a model first.");
     }
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err("An address has no spaces in it. Paste the address of one GGUF file.");
+        return Err("An address has no spaces in it. Paste the address of one model.");
     }
     match url.split_once("://") {
-        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(file_of_hub_page(url)),
-        Some(_) => Err("Only http and https addresses can be loaded."),
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(url.to_owned()),
         None => Ok(url.to_owned()),
+        Some(_) => Err("Only http and https addresses can be loaded."),
     }
-}
-
-fn file_of_hub_page(url: &str) -> String {
-    let on_hub = ["https://huggingface.co/", "https://hf.co/"].iter().any(|host| url.starts_with(host));
-    if on_hub { url.replacen("/blob/", "/resolve/", 1) } else { url.to_owned() }
 }
 
 #[cfg(test)]
@@ -34,11 +26,7 @@ mod tests {
             (" https://example.com/m.gguf\n", Some("https://example.com/m.gguf")),
             ("models/demo.gguf", Some("models/demo.gguf")),
             ("http://localhost:8080/m.gguf", Some("http://localhost:8080/m.gguf")),
-            (
-                "https://huggingface.co/a/b/blob/main/c.gguf",
-                Some("https://huggingface.co/a/b/resolve/main/c.gguf"),
-            ),
-            ("https://example.com/blob/c.gguf", Some("https://example.com/blob/c.gguf")),
+            ("https://huggingface.co/a/b", Some("https://huggingface.co/a/b")),
             ("", None),
             ("   ", None),
             ("https://", None),

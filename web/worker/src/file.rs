@@ -41,8 +41,10 @@ impl Files for Picked {
         &self.named
     }
 
+    /// A folder's files come with its `config.json`.
     fn named(&self) -> Option<&str> {
-        Some(&self.named)
+        let is_folder = self.files.iter().any(|file| file.name() == "config.json");
+        (!is_folder).then_some(&self.named)
     }
 
     async fn open(&self, name: &str) -> Result<FileSource, StoreError> {

@@ -7,7 +7,7 @@ use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{Event, Failure, FailureKind, GenerateOptions, Message, ModelSource, Request};
-use store::{NoStore, Store};
+use store::NoStore;
 use web_sys::File;
 
 use crate::fetch;
@@ -95,9 +95,9 @@ impl Session {
     async fn catalogue(&self) -> Vec<protocol::CatalogueEntry> {
         let mut catalogue = fetch::catalogue().await;
         for entry in &mut catalogue {
-            let key = fetch::absolute(&entry.url);
-            let record = self.store.record(&key).await.ok().flatten();
-            entry.stored = record.is_some_and(|record| record.is_whole());
+            if let Ok(files) = Site::new(&entry.url, &entry.pieces) {
+                entry.stored = engine::is_kept(Origin { files: &files, store: &self.store }).await;
+            }
         }
         catalogue
     }
@@ -152,7 +152,11 @@ impl Session {
     }
 
     async fn forget(&mut self, url: String) {
-        match self.store.forget(&fetch::absolute(&url)).await {
+        let forgotten = match Site::new(&url, &[]) {
+            Ok(files) => engine::forget(Origin { files: &files, store: &self.store }).await,
+            Err(error) => Err(error),
+        };
+        match forgotten {
             Ok(()) => tell(&Event::Forgotten { url }),
             Err(error) => tell(&Event::Failed { turn: None, failure: EngineError::from(error).failure() }),
         }

@@ -1,4 +1,4 @@
-//! A model on a web site: a file by its address, and what lies beside it.
+//! A model on a web site: a file by its address and what lies beside it, or all below an address that ends with `/`.
 
 use store::{Files, Hash, StoreError};
 
@@ -16,7 +16,7 @@ pub(crate) struct Site {
 impl Site {
     /// `url` as the page has it, and the published hashes of its pieces. Fails if one of them can't be a hash.
     pub(crate) fn new(url: &str, pieces: &[String]) -> Result<Site, StoreError> {
-        let url = fetch::absolute(url);
+        let url = store::hub_address(&fetch::absolute(url));
         let path_end = url.find(['?', '#']).unwrap_or(url.len());
         let slash = url[..path_end].rfind('/').map_or(0, |at| at + 1);
         let (base, named) = (url[..slash].to_string(), url[slash..].to_string());
@@ -32,7 +32,7 @@ impl Files for Site {
     }
 
     fn named(&self) -> Option<&str> {
-        Some(&self.named)
+        Some(self.named.as_str()).filter(|named| !named.is_empty())
     }
 
     async fn open(&self, name: &str) -> Result<FetchSource, StoreError> {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 use engine::{Container, DEFAULT_CONTEXT};
+use format::layout::WeightType;
 use format::{Array, Checkpoint, Config, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
@@ -20,7 +21,8 @@ struct Report<'a> {
     name: Option<&'a str>,
     file: &'a str,
     bytes: u64,
-    gguf_version: u32,
+    /// None for other kinds of files.
+    gguf_version: Option<u32>,
     licence: Option<&'a str>,
     built_with_llama: bool,
     parameters: u64,
@@ -53,19 +55,23 @@ struct Tensor {
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
     let Header { file, header } = read_header(&args.model)?;
-    let Container::Gguf { version, metadata } = &header.container;
     match args.json {
-        true => print_json(&report(&file, *version, metadata, &header.checkpoint)),
-        false => Ok(print(&text(&file, *version, metadata, &header.checkpoint))?),
+        true => print_json(&report(&file, &header)),
+        false => Ok(print(&text(&file, &header))?),
     }
 }
 
-fn report<'a>(file: &'a str, version: u32, metadata: &Metadata, checkpoint: &'a Checkpoint) -> Report<'a> {
+fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
+    let checkpoint = &header.checkpoint;
+    let (gguf_version, metadata) = match &header.container {
+        Container::Gguf { version, metadata } => (Some(*version), metadata.clone()),
+        Container::Hub => (None, Metadata::default()),
+    };
     Report {
         name: checkpoint.name.as_deref(),
         file,
         bytes: checkpoint.size(),
-        gguf_version: version,
+        gguf_version,
         licence: checkpoint.licence.as_deref(),
         built_with_llama: checkpoint.built_with_llama(),
         parameters: checkpoint.parameters(),
@@ -97,7 +103,10 @@ fn config(config: &Config) -> serde_json::Value {
 }
 
 fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
-    let TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer else { return serde_json::Value::Null };
+    let TokenizerFile::Gguf(tokenizer) = &checkpoint.tokenizer else {
+        let Ok(tokenizer) = engine::tokenizer(checkpoint) else { return serde_json::Value::Null };
+        return json!({ "tokens": tokenizer.vocab_size(), "stop_ids": tokenizer.stop_ids() });
+    };
     json!({
         "model": tokenizer.model,
         "pre": tokenizer.pre,
@@ -111,7 +120,7 @@ fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
     })
 }
 
-/// Weights take as many bytes on the device as in the file: they are laid out anew, without loss or gain.
+/// What a load allocates.
 fn memory(checkpoint: &Checkpoint) -> Memory {
     let Config { num_hidden_layers, num_key_value_heads, head_dim, max_position_embeddings, .. } =
         checkpoint.config;
@@ -119,7 +128,11 @@ fn memory(checkpoint: &Checkpoint) -> Memory {
     let context = DEFAULT_CONTEXT.min(max_position_embeddings);
     // Keys and values; `Config` keeps each factor small enough for a u64.
     let values = (2 * num_hidden_layers * num_key_value_heads * head_dim) as u64 * context as u64;
-    let weights = checkpoint.tensors.iter().map(TensorInfo::stored_bytes).sum();
+    let on_device = |tensor: &TensorInfo| match WeightType::holding(tensor.dtype) {
+        Some(dtype) if tensor.rows > 1 => dtype.bytes(tensor.rows, tensor.columns),
+        _ => 4 * tensor.weights(),
+    };
+    let weights = checkpoint.tensors.iter().map(on_device).sum();
     Memory { context, weights, kv_cache_f16: 2 * values, kv_cache_f32: 4 * values }
 }
 
@@ -164,7 +177,16 @@ fn first_byte(info: &TensorInfo) -> u64 {
 }
 
 /// What a person is told.
-fn text(file: &str, version: u32, pairs: &Metadata, checkpoint: &Checkpoint) -> String {
+fn text(file: &str, header: &engine::Header) -> String {
+    let checkpoint = &header.checkpoint;
+    let (kind, pairs) = match &header.container {
+        Container::Gguf { version, metadata: pairs } => (format!("GGUF version {version}"), metadata(pairs)),
+        Container::Hub => ("a Hugging Face folder".to_owned(), String::new()),
+    };
+    let files = match header.files.len() {
+        1 => String::new(),
+        count => format!(" in {count} files"),
+    };
     let name = checkpoint.name.as_deref().unwrap_or(file);
     let licence = checkpoint.licence.as_deref().unwrap_or("not stated in the file");
     let Memory { context, weights, kv_cache_f16, kv_cache_f32 } = memory(checkpoint);
@@ -176,7 +198,7 @@ fn text(file: &str, version: u32, pairs: &Metadata, checkpoint: &Checkpoint) -> 
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "  {name:12} {value}");
     };
-    line("file", format!("{}, {bytes}, GGUF version {version}", file.escape_debug()));
+    line("file", format!("{}, {bytes}{files}, {kind}", file.escape_debug()));
     line("licence", licence.escape_debug().to_string());
     if checkpoint.built_with_llama() {
         line("", "Built with Llama".to_owned());
@@ -196,7 +218,10 @@ fn text(file: &str, version: u32, pairs: &Metadata, checkpoint: &Checkpoint) -> 
     for (title, object) in [("config", config(&checkpoint.config)), ("tokenizer", tokenizer(checkpoint))] {
         line(title, fields(&object));
     }
-    text + &metadata(pairs) + &tensors(checkpoint)
+    for warning in &checkpoint.warnings {
+        line("warning", warning.clone());
+    }
+    text + &pairs + &tensors(checkpoint)
 }
 
 /// `a 1, b 2`, without what is not there.

@@ -18,6 +18,7 @@ impl Site {
     /// Fails if `url` is not an address. Nothing is asked yet.
     pub(crate) fn new(url: &str) -> Result<Site> {
         HttpSource::new(url)?;
+        let url = &store::hub_address(url);
         let path_end = url.find(['?', '#']).unwrap_or(url.len());
         let slash = url[..path_end].rfind('/').map_or(0, |at| at + 1);
         // `https://host` has no slash but those of its scheme.

@@ -190,6 +190,12 @@ impl WeightType {
         }
     }
 
+    /// Bytes of a matrix on a device.
+    pub fn bytes(self, rows: usize, columns: usize) -> u64 {
+        let tiles = rows.div_ceil(TILE) as u64;
+        4 * tiles * (TILE as u64 * self.row_words(columns) as u64 + self.tile_scale_words(columns) as u64)
+    }
+
     /// Rows that fit one binding of `limit` bytes, a multiple of 4.
     pub fn rows_in(self, limit: u64, columns: usize) -> usize {
         let rows = limit / (self.row_words(columns) as u64 * 4);

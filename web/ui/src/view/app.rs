@@ -88,7 +88,7 @@ pub(crate) fn App() -> Html {
             </section>
             <p class="sr-only" role="status" aria-live="polite" data-testid="status">{ state.status }</p>
             if dragging {
-                <div class="drop-hint" aria-hidden="true"><p>{ "Drop a GGUF file to load it" }</p></div>
+                <div class="drop-hint" aria-hidden="true"><p>{ "Drop a model’s files to load them" }</p></div>
             }
         </div>
     }

@@ -137,18 +137,18 @@ fn file_button(props: &ModelsProps) -> Html {
     html! {
         <div class="file-row">
             <label class="button">
-                { "Open a GGUF file" }
+                { "Open a model’s files" }
                 <input
                     class="sr-only"
                     type="file"
-                    accept=".gguf"
+                    accept=".gguf,.safetensors,.json,.model,.jinja"
                     multiple=true
                     data-testid="file-input"
                     disabled={!props.can_load}
                     onchange={picked}
                 />
             </label>
-            <span class="note">{ "or drop one anywhere on this page. It is read where it lies, not copied." }</span>
+            <span class="note">{ "or drop them anywhere on this page: a GGUF file, or all files of a Hugging Face folder. They are read where they lie, not copied." }</span>
         </div>
     }
 }

@@ -1,0 +1,103 @@
+//! A Hugging Face folder: which of its files to ask for, one after the other, and what they make together.
+//!
+//! Hosts can't be asked for a list, so a file that a folder may lack is asked for and may be absent.
+
+use format::{
+    ChatTemplateFile, Checkpoint, HubFiles, HubIndex, SafetensorsHeader, TokenizerConfig, TokenizerFile,
+};
+
+use crate::EngineError;
+use crate::open::{Found, Heads};
+
+const INDEX: &str = "model.safetensors.index.json";
+const SINGLE: &str = "model.safetensors";
+
+/// Whether a file that was asked for by name stands for the folder that it is in.
+pub(crate) fn stands_for_its_folder(name: &str) -> bool {
+    let path = name.split(['?', '#']).next().unwrap_or(name);
+    path == "config.json" || path == INDEX || path.ends_with(".safetensors")
+}
+
+/// Reads the folder; `None` if it has no `config.json`.
+pub(crate) async fn find(name: &str, heads: &mut impl Heads) -> Result<Option<Found>, EngineError> {
+    let Some(config) = heads.whole("config.json").await? else { return Ok(None) };
+    let index = heads.whole(INDEX).await?.map(|bytes| HubIndex::parse(&bytes)).transpose()?;
+    let files = index.as_ref().map_or_else(|| vec![SINGLE.to_owned()], |index| index.files.clone());
+    let mut weights = Vec::with_capacity(files.len());
+    for file in &files {
+        weights.push(heads.head(file, SafetensorsHeader::parse).await?);
+    }
+    let tokenizer = tokenizer(heads).await?;
+    let chat_template = chat_template(heads).await?;
+    let checkpoint = Checkpoint::from_hub(HubFiles {
+        config,
+        generation_config: heads.whole("generation_config.json").await?,
+        tokenizer,
+        tokenizer_config: heads.whole("tokenizer_config.json").await?,
+        chat_template,
+        index,
+        weights,
+        name: Some(folder_name(name)),
+    })?;
+    Ok(Some(Found { checkpoint, files }))
+}
+
+async fn tokenizer(heads: &mut impl Heads) -> Result<TokenizerFile, EngineError> {
+    // What `tokenizer_config.json` says is added by `from_hub`.
+    let config = TokenizerConfig::default();
+    if let Some(json) = heads.whole("tokenizer.json").await? {
+        return Ok(TokenizerFile::HuggingFace { json, config });
+    }
+    Ok(match heads.whole("tokenizer.model").await? {
+        Some(model) => TokenizerFile::Tiktoken { model, config },
+        None => TokenizerFile::Absent,
+    })
+}
+
+async fn chat_template(heads: &mut impl Heads) -> Result<Option<ChatTemplateFile>, EngineError> {
+    if let Some(template) = heads.whole("chat_template.jinja").await? {
+        return Ok(Some(ChatTemplateFile::Jinja(template)));
+    }
+    Ok(heads.whole("chat_template.json").await?.map(ChatTemplateFile::Json))
+}
+
+/// What a person calls the folder: the last part of its path, or the repository of an address on the Hub.
+fn folder_name(name: &str) -> String {
+    let path = name.split(['?', '#']).next().unwrap_or(name);
+    let path = path.split_once("/resolve/").map_or(path, |(repository, _)| repository);
+    let mut parts = path.rsplit(['/', '\\']).filter(|part| !part.is_empty() && !stands_for_its_folder(part));
+    parts.next().unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_by_their_names() {
+        for (name, expected) in [
+            ("models/Llama-3.2-1B/", "Llama-3.2-1B"),
+            ("models/Llama-3.2-1B", "Llama-3.2-1B"),
+            ("models/Llama-3.2-1B/config.json", "Llama-3.2-1B"),
+            ("https://huggingface.co/a/SmolLM2-135M/resolve/main/", "SmolLM2-135M"),
+            ("https://host/m/model.safetensors?download=true", "m"),
+            ("/", "/"),
+        ] {
+            assert_eq!(folder_name(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_stand_for_a_folder() {
+        for (name, expected) in [
+            ("config.json", true),
+            ("model.safetensors", true),
+            ("model-00001-of-00002.safetensors?x", true),
+            ("model.safetensors.index.json", true),
+            ("model.gguf", false),
+            ("tokenizer.json", false),
+        ] {
+            assert_eq!(stands_for_its_folder(name), expected, "{name}");
+        }
+    }
+}
