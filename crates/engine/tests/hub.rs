@@ -53,7 +53,7 @@ fn error(got: &[f32], expected: &[f32]) -> f32 {
     largest / variance.sqrt()
 }
 
-/// All cases but the longest, which `tests/` has.
+/// All cases but the longest, which `crates/llama/tests/long_context.rs` has.
 #[test]
 fn logits_and_ids_equal_transformers() {
     for tier in [TierChoice::Subgroups, TierChoice::Plain] {
