@@ -29,6 +29,7 @@ mod tojson;
 mod tokenizer;
 mod tokenizer_json;
 mod tokens;
+mod tool_calls;
 mod vocabulary;
 
 pub use conversation::parse_conversation;
@@ -36,4 +37,5 @@ pub use error::ChatError;
 pub use stream::TextStream;
 pub use template::{Prompt, Template};
 pub use tokenizer::Tokenizer;
+pub use tool_calls::ToolCallParser;
 pub use vocabulary::Vocabulary;

@@ -10,6 +10,7 @@ mod conversation;
 mod event;
 mod model;
 mod request;
+mod tool_event;
 
 pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
@@ -17,3 +18,4 @@ pub use event::{
 };
 pub use model::{CatalogueEntry, ModelInfo, ModelSource};
 pub use request::{GenerateOptions, Message, Request, Role};
+pub use tool_event::ToolEvent;
