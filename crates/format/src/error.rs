@@ -171,6 +171,12 @@ pub enum Part {
     TokenizerConfigJson,
     /// A Hub folder's chat template.
     ChatTemplate,
+    /// An MLC folder's dimensions.
+    MlcConfig,
+    /// Where an MLC folder's tensors lie.
+    MlcCache,
+    /// What bitsandbytes says of a tensor, among the tensors.
+    QuantState,
 }
 
 impl std::fmt::Display for Part {
@@ -188,6 +194,9 @@ impl std::fmt::Display for Part {
             Part::IndexJson => "model.safetensors.index.json",
             Part::TokenizerConfigJson => "tokenizer_config.json",
             Part::ChatTemplate => "chat template",
+            Part::MlcConfig => "mlc-chat-config.json",
+            Part::MlcCache => "tensor-cache.json",
+            Part::QuantState => "quant_state",
         })
     }
 }

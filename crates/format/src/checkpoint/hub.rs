@@ -2,16 +2,12 @@
 //!
 //! Rows of `q_proj` and `k_proj` are in [`RowOrder::Halves`] in all of them.
 
-use std::collections::HashMap;
-
+use super::available::Available;
 use super::origin::names_llama_3;
-use super::{Checkpoint, RowOrder, Span, Stored, TensorInfo, in_order};
-use crate::error::{FormatError, Part, quote_odd};
-use crate::hub::{HubConfig, HubFiles, HubIndex, read_generation_config, read_tokenizer_config};
-use crate::safetensors::{SafetensorsHeader, SafetensorsTensor, SafetensorsType};
-use crate::{Config, GenerationConfig, GgmlType, LayerPart, TensorName, TokenizerFile};
-
-const PART: Part = Part::SafetensorsHeader;
+use super::{Checkpoint, in_order};
+use crate::error::FormatError;
+use crate::hub::{HubConfig, HubFiles, read_generation_config, read_tokenizer_config};
+use crate::{GenerationConfig, TensorName, TokenizerFile};
 
 impl Checkpoint {
     /// Reads the files of a Hub folder as a Llama model.
@@ -20,16 +16,16 @@ impl Checkpoint {
     /// If the folder is of another architecture, if a field or tensor is missing or superfluous, disagrees with
     /// another, or is of a kind that isn't run; the error names the file and it.
     pub fn from_hub(files: HubFiles) -> Result<Checkpoint, FormatError> {
-        let HubConfig { config, generation, name_or_path } = HubConfig::parse(&files.config)?;
-        let mut available = Available::of(&files.weights)?;
+        let HubConfig { config, generation, quantization, name_or_path } = HubConfig::parse(&files.config)?;
+        let mut available = Available::of(&files.weights, &config, quantization)?;
         if let Some(index) = &files.index {
             available.check_index(index, files.weights.len())?;
         }
         let mut infos = Vec::new();
         for name in TensorName::of_model(&config) {
-            infos.push(available.take(name, &config)?);
+            infos.push(available.take(name)?);
         }
-        available.check_rest(&config)?;
+        available.check_rest()?;
         let (tensors, by_name) = in_order(infos);
 
         let (tokenizer_config, template) = match &files.tokenizer_config {
@@ -58,7 +54,7 @@ impl Checkpoint {
 }
 
 impl TokenizerFile {
-    fn with_config(self, config: crate::TokenizerConfig) -> TokenizerFile {
+    pub(super) fn with_config(self, config: crate::TokenizerConfig) -> TokenizerFile {
         match self {
             TokenizerFile::HuggingFace { json, .. } => TokenizerFile::HuggingFace { json, config },
             TokenizerFile::Tiktoken { model, .. } => TokenizerFile::Tiktoken { model, config },
@@ -69,7 +65,7 @@ impl TokenizerFile {
 
 /// All ids that either file names, and what else `generation_config.json` says.
 /// Ids past the vocabulary's end never come out of the model: a model can do without them, and says so.
-fn merged(
+pub(super) fn merged(
     from_config: GenerationConfig,
     stated: Option<GenerationConfig>,
     vocab_size: usize,
@@ -92,108 +88,4 @@ fn merged(
     let bos_token_id =
         stated.bos_token_id.or(from_config.bos_token_id).filter(|id| known("bos_token_id", id));
     GenerationConfig { eos_token_ids, bos_token_id, ..stated }
-}
-
-/// The tensors that the files have and that have not been asked for yet.
-struct Available<'a> {
-    tensors: HashMap<&'a str, (usize, &'a SafetensorsTensor)>,
-}
-
-impl<'a> Available<'a> {
-    fn of(files: &'a [SafetensorsHeader]) -> Result<Available<'a>, FormatError> {
-        let mut tensors = HashMap::new();
-        for (file, header) in files.iter().enumerate() {
-            for tensor in &header.tensors {
-                if tensors.insert(tensor.name.as_str(), (file, tensor)).is_some() {
-                    return Err(PART.invalid(quote_odd(&tensor.name), "in one of the files only", "in two"));
-                }
-            }
-        }
-        Ok(Available { tensors })
-    }
-
-    /// That each tensor is where the index says.
-    fn check_index(&self, index: &HubIndex, files: usize) -> Result<(), FormatError> {
-        if index.files.len() != files {
-            let expected = format!("{files}, as many as were opened");
-            return Err(Part::IndexJson.invalid("number of files", expected, index.files.len()));
-        }
-        for (tensor, file) in &index.tensors {
-            let found = self.tensors.get(tensor.as_str()).map(|(found, _)| *found);
-            if found != Some(*file) {
-                let named = |file: usize| index.files.get(file).map_or("another file", String::as_str);
-                let expected = format!("a tensor in {}", named(*file));
-                return Err(Part::IndexJson.invalid(
-                    quote_odd(tensor),
-                    expected,
-                    found.map_or("none", named),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// A tensor that the model needs.
-    fn take(&mut self, name: TensorName, config: &Config) -> Result<TensorInfo, FormatError> {
-        let stored_name = name.to_string();
-        let [rows, columns] = config.shape(name);
-        let (file, tensor) =
-            self.tensors.remove(stored_name.as_str()).ok_or_else(|| PART.missing(stored_name.clone()))?;
-        let expected =
-            if name.is_vector() { vec![columns as u64] } else { vec![rows as u64, columns as u64] };
-        if tensor.shape != expected {
-            let [expected, found] = [&expected, &tensor.shape].map(|shape| format!("shape {shape:?}"));
-            return Err(PART.invalid(stored_name, expected, found));
-        }
-        let dtype = match tensor.dtype {
-            SafetensorsType::F32 => GgmlType::F32,
-            SafetensorsType::F16 => GgmlType::F16,
-            SafetensorsType::BF16 => GgmlType::BF16,
-            other => {
-                return Err(FormatError::Unsupported {
-                    what: "Tensor type",
-                    found: format!("{other} of {stored_name}"),
-                    supported: "F32, F16 and BF16".into(),
-                });
-            }
-        };
-        let span = Span { file, offset: tensor.offset, len: tensor.len };
-        Ok(TensorInfo {
-            name,
-            dtype,
-            rows,
-            columns,
-            stored: Stored::Rows { span, order: RowOrder::of_hub(name, config) },
-        })
-    }
-
-    /// That nothing is left over but what a Llama can do without.
-    fn check_rest(&self, config: &Config) -> Result<(), FormatError> {
-        let can_be_left = |name: &str| {
-            // Buffers of old checkpoints, computed from the config; and the output of a model that shares its input's.
-            name.ends_with(".rotary_emb.inv_freq") || (config.tie_word_embeddings && name == "lm_head.weight")
-        };
-        let mut rest: Vec<&str> = self.tensors.keys().copied().filter(|name| !can_be_left(name)).collect();
-        rest.sort_unstable();
-        let Some(name) = rest.first() else { return Ok(()) };
-        let layers = config.num_hidden_layers;
-        Err(match TensorName::from_hugging_face(name) {
-            Some(TensorName::Layer { index, .. }) => {
-                PART.invalid(*name, format_args!("a layer below {layers}"), format_args!("layer {index}"))
-            }
-            _ => PART.invalid(quote_odd(name), "a tensor of Llama's", "another"),
-        })
-    }
-}
-
-impl RowOrder {
-    /// The order in which Hugging Face's files have a tensor's rows.
-    pub(super) fn of_hub(name: TensorName, config: &Config) -> RowOrder {
-        match name {
-            TensorName::Layer { part: LayerPart::QProj | LayerPart::KProj, .. } => {
-                RowOrder::Halves { head_dim: config.head_dim }
-            }
-            _ => RowOrder::Neighbours,
-        }
-    }
 }

@@ -3,14 +3,17 @@
 //! Everything that loading and running relies on is checked here, before the first weight is fetched:
 //! a download of gigabytes must not end in "not supported".
 
+mod available;
 mod gguf;
 mod hub;
+mod hub_packed;
+mod mlc;
 mod origin;
 mod tensor;
 
 use std::collections::HashMap;
 
-pub use tensor::{RowOrder, Span, Stored, TensorInfo};
+pub use tensor::{Along, Merged, RowOrder, Span, Stored, TensorInfo};
 
 use crate::{Config, GenerationConfig, GgmlType, TensorName, TokenizerFile};
 
@@ -41,7 +44,7 @@ pub struct Checkpoint {
 
 /// Puts tensors in the order of their bytes, and says where each is then.
 fn in_order(mut tensors: Vec<TensorInfo>) -> (Vec<TensorInfo>, HashMap<TensorName, usize>) {
-    tensors.sort_by_key(|tensor| tensor.stored.spans().first().copied());
+    tensors.sort_by_key(|tensor| tensor.stored.spans().iter().min().copied());
     let by_name = tensors.iter().enumerate().map(|(at, tensor)| (tensor.name, at)).collect();
     (tensors, by_name)
 }
@@ -50,6 +53,20 @@ impl Checkpoint {
     /// Bytes of the files that hold the weights.
     pub fn size(&self) -> u64 {
         self.file_sizes.iter().sum()
+    }
+
+    /// Whether [`RowReader`](crate::RowReader) can read the files from the first byte to the last, once.
+    /// If not, it tells with [`wants`](crate::RowReader::wants) which bytes it needs next, back and forth.
+    pub fn in_one_pass(&self) -> bool {
+        let mut at = (0, 0);
+        self.tensors.iter().all(|tensor| match tensor.spans_of_one_pass() {
+            None => false,
+            Some(spans) => spans.into_iter().all(|span| {
+                let is_ahead = (span.file, span.offset) >= at;
+                at = (span.file, span.offset.saturating_add(span.len));
+                is_ahead
+            }),
+        })
     }
 
     /// A tensor by its name; only `LmHead` and `RopeFreqs` may be absent.

@@ -1,5 +1,6 @@
 //! A tensor of a checkpoint: what it is, and where its bytes lie.
 
+use crate::packed::Packed;
 use crate::{GgmlType, TensorName};
 
 /// Where a tensor lies, and as what.
@@ -27,6 +28,28 @@ pub enum Stored {
         /// In which order.
         order: RowOrder,
     },
+    /// Split over several files, and plain in each.
+    Merged(Merged),
+    /// Quantized by another program than ggml's, with weights and scales apart.
+    Packed(Packed),
+}
+
+/// A tensor of which each file has a part, all of the same size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The parts in the order in which they are put together.
+    pub parts: Vec<Span>,
+    /// Which way.
+    pub along: Along,
+}
+
+/// Which way a tensor was split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// Each part has some rows, whole.
+    Rows,
+    /// Each part has some columns of every row.
+    Columns,
 }
 
 /// A stretch of one of the checkpoint's files.
@@ -57,6 +80,8 @@ impl Stored {
     pub fn spans(&self) -> &[Span] {
         match self {
             Stored::Rows { span, .. } => std::slice::from_ref(span),
+            Stored::Merged(merged) => &merged.parts,
+            Stored::Packed(packed) => &packed.parts,
         }
     }
 }
@@ -70,6 +95,16 @@ impl TensorInfo {
     /// Bytes that the tensor takes in its files.
     pub fn stored_bytes(&self) -> u64 {
         self.stored.spans().iter().map(|span| span.len).sum()
+    }
+
+    /// The stretches in the order in which they are read; none if there is more than one that rows are taken from
+    /// in turns.
+    pub(super) fn spans_of_one_pass(&self) -> Option<Vec<Span>> {
+        match &self.stored {
+            Stored::Rows { span, .. } => Some(vec![*span]),
+            Stored::Merged(merged) => (merged.along == Along::Rows).then(|| merged.parts.clone()),
+            Stored::Packed(packed) => packed.spans_of_one_pass(self),
+        }
     }
 
     /// Bytes of a row in `dtype`.

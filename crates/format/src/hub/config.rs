@@ -4,6 +4,7 @@
 //! What would change the arithmetic and is not run is refused by name: it would read like text and be wrong.
 
 use super::generation::{eos_token_ids, token_id};
+use super::quantization::Quantization;
 use super::rope;
 use crate::error::{FormatError, Part, quote};
 use crate::json::{Fields, Json};
@@ -15,6 +16,7 @@ pub(crate) struct HubConfig {
     pub(crate) config: Config,
     /// The ids alone: older folders have them only here.
     pub(crate) generation: GenerationConfig,
+    pub(crate) quantization: Quantization,
     /// Where its makers had the model when they wrote the file, often the repository that it is derived from.
     pub(crate) name_or_path: Option<String>,
 }
@@ -32,6 +34,7 @@ impl HubConfig {
                 bos_token_id: token_id(&fields, "bos_token_id")?,
                 ..GenerationConfig::default()
             },
+            quantization: Quantization::read(&fields)?,
             name_or_path: fields.string("_name_or_path")?.map(str::to_owned),
         })
     }
@@ -45,7 +48,7 @@ fn dimensions(fields: &Fields) -> Result<Config, FormatError> {
         Some(head_dim) => head_dim,
         None => derived_head_dim(fields, hidden_size, num_attention_heads)?,
     };
-    let (rope_theta, rope_scaling) = rope::read(fields)?;
+    let (rope_theta, rope_scaling) = rope::read(fields, &["rope_theta"])?;
     Config {
         hidden_size,
         intermediate_size: fields.required_size("intermediate_size")?,

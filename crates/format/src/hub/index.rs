@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{FormatError, Part, quote, quote_odd};
 use crate::json::{Fields, Json};
+use crate::plain_name::check_plain_name;
 
 /// More files than any model has been split into.
 const MAX_FILES: usize = 10_000;
@@ -50,28 +51,6 @@ impl HubIndex {
             placed.iter().map(|(tensor, file)| ((*tensor).to_owned(), at(file))).collect();
         tensors.sort();
         Ok(HubIndex { files: files.into_iter().map(str::to_owned).collect(), tensors })
-    }
-}
-
-/// Fails unless a name that a file gives is that of a file beside it, on every system and in every address.
-fn check_plain_name(part: Part, field: &str, name: &str) -> Result<(), FormatError> {
-    let refuse = |why: &str| {
-        Err(part.invalid(
-            field,
-            "the plain name of a file in the same folder",
-            format_args!("{} {why}", quote(name)),
-        ))
-    };
-    // `%2e%2e%2f` is `../` to a server, `?` and `#` end the path of an address, and `C:` names a drive.
-    let ordinary = |c: char| !c.is_control() && !"/\\:%?#*<>|\"".contains(c);
-    match name {
-        "" => refuse("without any letter"),
-        "." | ".." => refuse("which names a folder"),
-        _ if name.contains('\0') => refuse("which has a zero byte in it"),
-        _ if name.contains(['/', '\\']) => refuse("which leads to another folder"),
-        _ if name.len() > 255 => refuse("which is longer than a name can be"),
-        _ if !name.chars().all(ordinary) => refuse("which has a character that names of files must not have"),
-        _ => Ok(()),
     }
 }
 

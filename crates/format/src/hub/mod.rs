@@ -16,15 +16,17 @@
 
 mod chat_template;
 mod config;
-mod generation;
+pub(crate) mod generation;
 mod index;
-mod rope;
+mod quantization;
+pub(crate) mod rope;
 mod tokenizer_config;
 
 pub use chat_template::ChatTemplateFile;
 pub(crate) use config::HubConfig;
 pub(crate) use generation::read_generation_config;
 pub use index::HubIndex;
+pub(crate) use quantization::{Group, Quantization};
 pub use tokenizer_config::TokenizerConfig;
 pub(crate) use tokenizer_config::read as read_tokenizer_config;
 

@@ -13,8 +13,8 @@ use crate::rope_scaling::RopeScaling;
 /// transformers' own for files that don't say.
 const DEFAULT_ROPE_THETA: f64 = 10_000.0;
 
-/// `rope_theta`, and how the frequencies are scaled.
-pub(crate) fn read(fields: &Fields) -> Result<(f64, Option<RopeScaling>), FormatError> {
+/// RoPE's base, which stands under one of these keys if not with the scaling, and how the frequencies are scaled.
+pub(crate) fn read(fields: &Fields, theta_keys: &[&str]) -> Result<(f64, Option<RopeScaling>), FormatError> {
     let of = |key| {
         fields.object(key)?.map(|block| Ok((scaling(&block)?, block.number("rope_theta")?))).transpose()
     };
@@ -25,10 +25,10 @@ pub(crate) fn read(fields: &Fields) -> Result<(f64, Option<RopeScaling>), Format
         return Err(fields.invalid("rope_parameters", "the same as in rope_scaling", "another scaling"));
     }
     let (scaling, theta) = new.or(old).unwrap_or((None, None));
-    let theta = match theta {
-        Some(theta) => Some(theta),
-        None => fields.number("rope_theta")?,
-    };
+    let mut theta = theta;
+    for key in theta_keys {
+        theta = theta.map_or_else(|| fields.number(key), |theta| Ok(Some(theta)))?;
+    }
     Ok((theta.unwrap_or(DEFAULT_ROPE_THETA), scaling))
 }
 

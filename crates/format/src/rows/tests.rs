@@ -1,0 +1,89 @@
+use super::*;
+use crate::{GgmlType, TensorName};
+
+/// Tensors of `rows` rows of 32 `F32`, one behind the other with a gap of 8 bytes, in two files.
+/// Every value tells its tensor and row.
+fn files(shapes: &[(usize, usize, RowOrder)]) -> (Vec<TensorInfo>, [Vec<u8>; 2]) {
+    let mut files = [Vec::new(), Vec::new()];
+    let mut tensors = Vec::new();
+    for (index, &(file, rows, order)) in shapes.iter().enumerate() {
+        files[file].extend([0xEE; 8]);
+        let span = Span { file, offset: files[file].len() as u64, len: rows as u64 * 128 };
+        for row in 0..rows {
+            files[file].extend([(index * 1000 + row) as f32; 32].map(f32::to_le_bytes).as_flattened());
+        }
+        let stored = Stored::Rows { span, order };
+        let name = TensorName::Layer { index, part: crate::LayerPart::QProj };
+        tensors.push(TensorInfo { name, dtype: GgmlType::F32, rows, columns: 32, stored });
+    }
+    (tensors, files)
+}
+
+const HALVES: RowOrder = RowOrder::Halves { head_dim: 8 };
+
+#[test]
+fn rows_come_whole_and_in_order_whatever_the_pieces() {
+    let shapes =
+        [(0, 16, HALVES), (0, 3, RowOrder::Neighbours), (1, 9, RowOrder::Neighbours), (1, 8, HALVES)];
+    let (tensors, files) = files(&shapes);
+    // A head's rows 0 to 7 become 0, 4, 1, 5, 2, 6, 3, 7: golden/rope/qk_permutation.json.
+    let order = |row: usize| row / 8 * 8 + [0, 4, 1, 5, 2, 6, 3, 7][row % 8];
+    let expected: Vec<Vec<f32>> = vec![
+        (0..16).map(|row| order(row) as f32).collect(),
+        (0..3).map(|row| 1000.0 + row as f32).collect(),
+        (0..9).map(|row| 2000.0 + row as f32).collect(),
+        (0..8).map(|row| 3000.0 + order(row) as f32).collect(),
+    ];
+    for piece_len in [1, 7, 128, 500, 513, 1 << 20] {
+        let mut got = vec![Vec::new(); 4];
+        let mut reader = RowReader::of(&tensors);
+        let mut take = |rows: Rows| {
+            let TensorName::Layer { index, .. } = rows.tensor.name else { unreachable!() };
+            assert_eq!(rows.first_row, got[index].len(), "pieces of {piece_len}");
+            let count = rows.bytes.len() / 128;
+            assert!(rows.first_row.is_multiple_of(4) && count > 0 && rows.bytes.len().is_multiple_of(128));
+            assert!(count.is_multiple_of(4) || rows.first_row + count == rows.tensor.rows, "{count} rows");
+            for row in rows.bytes.as_chunks::<128>().0 {
+                let values = row.as_chunks().0.iter().map(|le| f32::from_le_bytes(*le));
+                let values: Vec<f32> = values.collect();
+                assert!(values.iter().all(|value| *value == values[0]), "{values:?}");
+                got[index].push(values[0]);
+            }
+            Ok::<_, FormatError>(())
+        };
+        for (file, bytes) in files.iter().enumerate() {
+            for (index, piece) in bytes.chunks(piece_len).enumerate() {
+                reader.push(file, (index * piece_len) as u64, piece, &mut take).unwrap();
+            }
+        }
+        reader.finish().unwrap();
+        assert_eq!(got, expected, "pieces of {piece_len}");
+    }
+}
+
+#[test]
+fn bytes_that_are_left_out_are_named() {
+    let (tensors, [first, second]) = files(&[(0, 4, RowOrder::Neighbours), (1, 4, RowOrder::Neighbours)]);
+    let take = &mut |_: Rows| Ok::<_, FormatError>(());
+    let skipped = |tensor: usize, file, expected, found| {
+        Err(FormatError::Skipped { tensor: tensors[tensor].name, file, expected, found })
+    };
+    let mut in_the_middle = RowReader::of(&tensors);
+    in_the_middle.push(0, 0, &first[..100], take).unwrap();
+    assert_eq!(in_the_middle.push(0, 101, &first[101..], take), skipped(0, 0, 100, 101));
+    let mut a_whole_file = RowReader::of(&tensors);
+    assert_eq!(a_whole_file.push(1, 0, &second, take), skipped(0, 0, 8, 0));
+    let mut the_end = RowReader::of(&tensors);
+    the_end.push(0, 0, &first, take).unwrap();
+    the_end.push(1, 0, &second[..300], take).unwrap();
+    let incomplete = FormatError::Incomplete { tensor: tensors[1].name, file: 1, expected: 300 };
+    assert_eq!(the_end.finish(), Err(incomplete));
+}
+
+#[test]
+fn whoever_takes_rows_may_fail() {
+    let (tensors, [first, _]) = files(&[(0, 4, RowOrder::Neighbours)]);
+    let error = FormatError::NotGguf { found: "as planned".into() };
+    let mut failing = RowReader::of(&tensors);
+    assert_eq!(failing.push(0, 0, &first, &mut |_| Err(error.clone())), Err(error.clone()));
+}
