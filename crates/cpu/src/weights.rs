@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, TensorName, dequantize};
+use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorName, dequantize};
 
 use crate::CpuError;
 
@@ -59,6 +59,11 @@ impl WeightsBuilder<'_> {
     pub fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), CpuError> {
         let WeightsBuilder { reader, values, .. } = self;
         reader.push(file, offset, bytes, &mut |rows| append(values, rows))
+    }
+
+    /// The bytes that are needed next, as [`RowReader::wants`] says.
+    pub fn wants(&self) -> Option<Span> {
+        self.reader.wants()
     }
 
     /// The weights, once all bytes have come.

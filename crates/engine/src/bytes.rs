@@ -1,6 +1,7 @@
 //! The bytes of a model's files, file after file, each once.
 
-use store::{Files, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
+use format::{Checkpoint, Span};
+use store::{Files, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
 use crate::open::{Heads, Parse, present, take_head, whole_file};
 use crate::progress::Reporter;
@@ -26,8 +27,47 @@ struct Beside {
     found: Option<Vec<String>>,
 }
 
-/// Takes bytes: of which file, from which byte on.
-pub(crate) type Take<'a> = dyn FnMut(usize, u64, &[u8]) -> Result<(), EngineError> + 'a;
+/// Weights in the making.
+pub(crate) trait Take {
+    /// The bytes that are needed next.
+    fn wants(&self) -> Option<Span>;
+
+    /// Takes bytes: of which file, from which byte on.
+    fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError>;
+}
+
+/// Lets bytes go once they have been kept.
+struct LetGo;
+
+impl Take for LetGo {
+    fn wants(&self) -> Option<Span> {
+        None
+    }
+
+    fn push(&mut self, _file: usize, _offset: u64, _bytes: &[u8]) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+impl Take for llama::Loader<'_> {
+    fn wants(&self) -> Option<Span> {
+        llama::Loader::wants(self)
+    }
+
+    fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        Ok(llama::Loader::push(self, file, offset, bytes)?)
+    }
+}
+
+impl Take for cpu::WeightsBuilder<'_> {
+    fn wants(&self) -> Option<Span> {
+        cpu::WeightsBuilder::wants(self)
+    }
+
+    fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+        Ok(cpu::WeightsBuilder::push(self, file, offset, bytes)?)
+    }
+}
 
 struct First<'a, F: Files + 'a, T> {
     name: String,
@@ -46,31 +86,80 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         Ok(Pieces::open(source, store, &files.key(name), files.expected(name)).await?)
     }
 
-    /// Gives `take` all bytes of the files, in order.
-    /// A piece is let go before the next is taken.
+    /// Gives `weights` the bytes of the files. A piece is let go before the next is taken.
     pub(crate) async fn each(
         &mut self,
         names: &[String],
+        checkpoint: &Checkpoint,
+        weights: &mut impl Take,
+    ) -> Result<(), EngineError> {
+        let sizes = &checkpoint.file_sizes;
+        if checkpoint.in_one_pass() {
+            self.in_order(names, sizes, weights).await?;
+        } else {
+            // Fetched and kept in order, then read as it is wanted. What lies on this machine needs no fetching.
+            if self.origin.store.keeps() {
+                self.in_order(names, sizes, &mut LetGo).await?;
+            }
+            self.as_wanted(names, sizes, weights).await?;
+        }
+        self.beside.found.iter_mut().for_each(|found| found.extend_from_slice(names));
+        Ok(())
+    }
+
+    async fn in_order(
+        &mut self,
+        names: &[String],
         sizes: &[u64],
-        take: &mut Take<'_>,
+        weights: &mut impl Take,
     ) -> Result<(), EngineError> {
         for (file, name) in names.iter().enumerate() {
             let before = sizes.iter().take(file).sum();
             self.report.begin_weights(before, sizes.iter().sum());
             let mut pieces = match self.first.take_if(|first| first.name == *name) {
                 Some(First { pieces, head, .. }) => {
-                    take(file, 0, &head)?;
+                    weights.push(file, 0, &head)?;
                     pieces
                 }
                 None => self.open(name).await?,
             };
             while let Some(Piece { offset, bytes, .. }) = self.report.next(&mut pieces).await? {
-                take(file, offset, &bytes)?;
+                weights.push(file, offset, &bytes)?;
             }
             let failure = pieces.storage_failure().cloned();
             self.storage_failure = self.storage_failure.take().or(failure);
         }
-        self.beside.found.iter_mut().for_each(|found| found.extend_from_slice(names));
+        Ok(())
+    }
+
+    /// Reads the piece that has the next bytes wanted, again and again.
+    async fn as_wanted(
+        &mut self,
+        names: &[String],
+        sizes: &[u64],
+        weights: &mut impl Take,
+    ) -> Result<(), EngineError> {
+        self.first = None;
+        let mut files = Vec::with_capacity(names.len());
+        for name in names {
+            files.push(self.open(name).await?);
+        }
+        let mut last: Option<(usize, Piece)> = None;
+        while let Some(span) = weights.wants() {
+            let index = (span.offset / PIECE_SIZE) as u32; // Of a file that is short enough for a record.
+            let is_last =
+                last.as_ref().is_some_and(|(file, piece)| (*file, piece.index) == (span.file, index));
+            if !is_last {
+                // One piece at a time: the old one goes before the new one comes.
+                drop(last.take());
+                let Some(pieces) = files.get_mut(span.file) else { return Ok(()) };
+                self.report.begin_weights(sizes.iter().take(span.file).sum(), sizes.iter().sum());
+                last = Some((span.file, self.report.piece(pieces, index).await?));
+            }
+            if let Some((file, piece)) = &last {
+                weights.push(*file, piece.offset, &piece.bytes)?;
+            }
+        }
         Ok(())
     }
 

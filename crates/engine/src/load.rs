@@ -108,8 +108,7 @@ async fn on_gpu<F: Files, T: Store>(
     bytes: &mut Bytes<'_, '_, F, T>,
 ) -> Result<Weights, EngineError> {
     let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
-    let push = &mut |file, offset, bytes: &[u8]| Ok(loader.push(file, offset, bytes)?);
-    bytes.each(files, &checkpoint.file_sizes, push).await?;
+    bytes.each(files, checkpoint, &mut loader).await?;
     let weights = loader.finish()?;
     Ok(Weights::Gpu(Box::new(gpu), weights))
 }
@@ -120,8 +119,7 @@ async fn on_cpu<F: Files, T: Store>(
     bytes: &mut Bytes<'_, '_, F, T>,
 ) -> Result<Weights, EngineError> {
     let mut builder = cpu::Weights::builder(checkpoint);
-    let push = &mut |file, offset, bytes: &[u8]| Ok(builder.push(file, offset, bytes)?);
-    bytes.each(files, &checkpoint.file_sizes, push).await?;
+    bytes.each(files, checkpoint, &mut builder).await?;
     Ok(Weights::Cpu(builder.finish()?))
 }
 

@@ -81,6 +81,15 @@ impl<'a> Reporter<'a> {
         Ok(piece)
     }
 
+    /// A piece by its number, with progress on the way.
+    pub(crate) async fn piece<S: Source, T: Store>(
+        &mut self,
+        pieces: &mut Pieces<'_, S, T>,
+        index: u32,
+    ) -> Result<Piece, EngineError> {
+        Ok(pieces.piece(index, &mut |progress| self.arrived(progress)).await?)
+    }
+
     fn arrived(&mut self, progress: Progress) {
         self.fetched = progress.fetched;
         let fetched = self.fetched_before + self.fetched;

@@ -2,7 +2,7 @@
 //!
 //! Bytes come in pieces of any size and are let go at once: what is kept is less than a few rows of one tensor.
 
-use format::{Checkpoint, RowReader, Rows, dequantize};
+use format::{Checkpoint, RowReader, Rows, Span, dequantize};
 use gpu::Gpu;
 
 use crate::weights::Destination;
@@ -30,6 +30,11 @@ impl<'a> Loader<'a> {
         reader.push(file, offset, bytes, &mut |rows| place(gpu, checkpoint, weights, rows))
     }
 
+    /// The bytes that are needed next, as [`RowReader::wants`] says.
+    pub fn wants(&self) -> Option<Span> {
+        self.reader.wants()
+    }
+
     /// The weights, once every tensor has come.
     pub fn finish(self) -> Result<Weights, LlamaError> {
         self.reader.finish()?;
@@ -39,6 +44,9 @@ impl<'a> Loader<'a> {
 
 /// Puts rows where they belong.
 fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) -> Result<(), LlamaError> {
+    if rows.column_order.is_some() {
+        return Err(LlamaError::ColumnOrder { tensor: rows.tensor.name });
+    }
     match weights.destination(checkpoint, rows.tensor.name) {
         Some(Destination::Rows(matrix, first_row)) => {
             matrix.write_rows(gpu, first_row + rows.first_row, rows.tensor.dtype, rows.bytes);

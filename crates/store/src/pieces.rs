@@ -105,6 +105,22 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
         if index as usize == self.record.pieces.len() {
             return Ok(None);
         }
+        let piece = self.piece(index, progress).await?;
+        self.next = index + 1;
+        Ok(Some(piece))
+    }
+
+    /// A piece by its number, checked; as [`Pieces::next`], without moving on.
+    /// Fails if there is none of that number: to ask for one is a mistake of ours.
+    pub async fn piece(
+        &mut self,
+        index: u32,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Piece, StoreError> {
+        if index as usize >= self.record.pieces.len() {
+            let (expected, found) = (self.range(index), format!("{} bytes", self.record.size));
+            return Err(StoreError::WrongRange { name: self.source.name().into(), expected, found });
+        }
         let offset = u64::from(index) * self.piece_size;
         let (bytes, origin) = match self.stored(index).await {
             Some(bytes) => (bytes, Origin::Stored),
@@ -119,9 +135,8 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
                 }
             },
         };
-        self.next = index + 1;
         progress(self.progress(offset + bytes.len() as u64));
-        Ok(Some(Piece { index, offset, bytes, origin }))
+        Ok(Piece { index, offset, bytes, origin })
     }
 
     /// The stored record, if it can speak of the file whose hashes were published.
@@ -161,7 +176,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
 
     fn range(&self, index: u32) -> Range<u64> {
         let offset = u64::from(index) * self.piece_size;
-        offset..self.record.size.min(offset + self.piece_size)
+        offset..self.record.size.min(offset + self.piece_size).max(offset)
     }
 
     fn progress(&self, done: u64) -> Progress {

@@ -376,3 +376,27 @@ fn hashes_of_another_file_are_noticed_at_once() {
         assert_eq!(source.calls(), 1);
     }
 }
+
+#[test]
+fn pieces_may_be_read_in_any_order() {
+    let (source, store) = (MemorySource::new(file()), MemoryStore::new());
+    let read = async {
+        let mut pieces = Pieces::open_with(&source, &store, MODEL, &hashes(&file()), PIECE).await?;
+        let mut given = Vec::new();
+        for index in [3, 0, 0, 2] {
+            given.push(pieces.piece(index, &mut |_| {}).await?);
+        }
+        let none = pieces.piece(4, &mut |_| {}).await;
+        assert!(matches!(none, Err(StoreError::WrongRange { .. })), "{none:?}");
+        Ok::<_, StoreError>((given, pieces.next(&mut |_| {}).await?))
+    };
+    let (given, next) = until_crash(read).unwrap().unwrap();
+    let file = file();
+    let chunks: Vec<&[u8]> = file.chunks(PIECE as usize).collect();
+    let bytes: Vec<&[u8]> = given.iter().map(|piece| piece.bytes.as_slice()).collect();
+    assert_eq!(bytes, [chunks[3], chunks[0], chunks[0], chunks[2]]);
+    let origins: Vec<Origin> = given.iter().map(|piece| piece.origin).collect();
+    assert_eq!(origins, [Origin::Fetched, Origin::Fetched, Origin::Stored, Origin::Fetched]);
+    // In order it goes on from the beginning.
+    assert_eq!(next.map(|piece| piece.index), Some(0));
+}
