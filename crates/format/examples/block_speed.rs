@@ -1,4 +1,4 @@
-//! How fast quantized blocks are read, type by type, on one core.
+//! How fast quantized blocks are read and written, type by type, on one core, and what writing loses.
 //!
 //! ```text
 //! cargo run --release -p format --example block_speed
@@ -9,15 +9,19 @@
 use std::time::{Duration, Instant};
 
 use format::layout::repack_rows;
-use format::{FormatError, GgmlType, dequantize};
+use format::{FormatError, GgmlType, dequantize, quantize, quantize_best};
 
 /// As many weights as a few rows of a large model: what is read and written stays in the processor's cache.
 const WEIGHTS: u64 = 1 << 16;
 const COLUMNS: usize = 4096;
 const PATIENCE: Duration = Duration::from_millis(200);
 
+type Quantize = fn(GgmlType, &[f32], &mut Vec<u8>) -> Result<(), FormatError>;
+
+const WRITERS: [(&str, Quantize); 2] = [("quantize", quantize), ("quantize_best", quantize_best)];
+
 fn main() -> Result<(), FormatError> {
-    println!("read      MB/s of blocks   M weights/s   repack, MB/s");
+    println!("dequantize    MB/s of blocks   M weights/s   repack, MB/s");
     for dtype in GgmlType::SUPPORTED {
         let bytes = random_bytes(dtype.bytes(WEIGHTS).unwrap_or_default());
         let mut values = Vec::new();
@@ -25,17 +29,42 @@ fn main() -> Result<(), FormatError> {
             values.clear();
             dequantize(dtype, &bytes, &mut values)
         })?;
-        let repack = fastest(|| repack_rows(dtype, COLUMNS, &bytes).map(drop))?;
-        let speed = |seconds| bytes.len() as f64 / seconds / 1e6;
-        println!(
-            "{:9}{:15.0}{:14.0}{:15.0}",
-            dtype.name(),
-            speed(seconds),
-            WEIGHTS as f64 / seconds / 1e6,
-            speed(repack)
-        );
+        let [rate, weights] = [bytes.len() as f64, WEIGHTS as f64].map(|count| count / seconds / 1e6);
+        let repack = bytes.len() as f64 / fastest(|| repack_rows(dtype, COLUMNS, &bytes).map(drop))? / 1e6;
+        println!("{:13}{rate:15.0}{weights:14.0}{repack:15.0}", dtype.name());
+    }
+    let weights = random_weights();
+    for (name, quantize) in WRITERS {
+        println!("\n{name:13} MB/s of bf16 in   M weights/s   squared error / Σ x²");
+        let written = |dtype: &GgmlType| quantize(*dtype, &[], &mut Vec::new()).is_ok();
+        for dtype in GgmlType::SUPPORTED.into_iter().filter(written) {
+            let mut blocks = Vec::new();
+            let seconds = fastest(|| {
+                blocks.clear();
+                quantize(dtype, &weights, &mut blocks)
+            })?;
+            let mut rendered = Vec::new();
+            dequantize(dtype, &blocks, &mut rendered)?;
+            let rate = WEIGHTS as f64 / seconds / 1e6;
+            println!("{:13}{:16.0}{rate:14.0}{:23.3e}", dtype.name(), 2.0 * rate, lost(&weights, &rendered));
+        }
     }
     Ok(())
+}
+
+/// The squared error that is left, as a part of all.
+fn lost(weights: &[f32], rendered: &[f32]) -> f64 {
+    let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>();
+    let errors = &mut weights.iter().zip(rendered).map(|(weight, rendered)| weight - rendered);
+    squares(errors) / squares(&mut weights.iter().copied())
+}
+
+/// About what a layer holds: sums of eight uniform numbers, which is nearly a Gaussian.
+fn random_weights() -> Vec<f32> {
+    let bytes = random_bytes(WEIGHTS * 16);
+    let (sixteens, _) = bytes.as_chunks::<16>();
+    let uniform = |pair: &[u8; 2]| f32::from(i16::from_le_bytes(*pair)) / 65_536.0;
+    sixteens.iter().map(|bytes| bytes.as_chunks().0.iter().map(uniform).sum::<f32>() * 0.03).collect()
 }
 
 /// Seconds of the fastest of many runs: what disturbs a run can only slow it.

@@ -175,6 +175,7 @@ mod tests {
         let rows = [
             (Q4_0, 64, Some(36)),
             (Q4_0, 63, None),
+            (Q4_Z, 64, Some(40)),
             (Q6_K, 0, Some(0)),
             (Q6_K, 255, None),
             (F32, u64::MAX, None),

@@ -6,6 +6,7 @@
 //! ```text
 //! first bytes -> Gguf (what the file says) -> Checkpoint (what the model needs, every claim checked)
 //! all bytes, in order -> RowReader -> rows of each tensor, in one order of rows -> dequantize -> f32
+//! f32 -> quantize, quantize_best -> blocks
 //! ```
 //!
 //! Whoever holds a [`Checkpoint`] need not check again: every length lies inside the file, every shape agrees
@@ -35,7 +36,7 @@ mod split_names;
 mod tensor_name;
 mod tokenizer;
 
-pub use blocks::dequantize;
+pub use blocks::{dequantize, quantize, quantize_best};
 pub use checkpoint::{Along, Checkpoint, Merged, RowOrder, Span, Stored, TensorInfo};
 pub use config::Config;
 pub use error::{FormatError, Part};

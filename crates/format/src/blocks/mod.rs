@@ -32,7 +32,12 @@ pub(crate) mod q4_k;
 pub(crate) mod q5;
 pub(crate) mod q6_k;
 mod q8;
+mod quantize;
+mod range;
+mod search;
 pub(crate) mod super_block;
+
+pub use quantize::{quantize, quantize_best};
 
 use crate::{FormatError, GgmlType};
 
@@ -86,9 +91,100 @@ fn each_block<const BYTES: usize, const LEN: usize>(
 mod tests {
     use super::*;
 
-    fn bytes_of(hex: &str) -> Vec<u8> {
+    pub(super) fn bytes_of(hex: &str) -> Vec<u8> {
         let digits = hex.as_bytes().chunks(2);
         digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    }
+
+    pub(super) fn floats_of(bytes: &[u8]) -> Vec<f32> {
+        bytes.as_chunks().0.iter().map(|le| f32::from_le_bytes(*le)).collect()
+    }
+
+    pub(super) fn squared_error(values: &[f32], rendered: &[f32]) -> f64 {
+        values.iter().zip(rendered).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum()
+    }
+
+    /// What the values of 256 weights may be like.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub(super) enum Distribution {
+        Uniform,
+        Gaussian,
+        HeavyTailed,
+        OneOutlier,
+        Constant,
+        NearlyConstant,
+        Zeros,
+        MostlyZeros,
+        Positive,
+        Negative,
+        OnAGrid,
+        Huge,
+        /// So small that scales are halves of all bits, of a few, or none, and that inverses overflow an `f32`.
+        Times(f32),
+    }
+
+    impl Distribution {
+        pub(super) const ALL: [Distribution; 17] = {
+            use Distribution::*;
+            [
+                Uniform,
+                Gaussian,
+                HeavyTailed,
+                OneOutlier,
+                Constant,
+                NearlyConstant,
+                Zeros,
+                MostlyZeros,
+                Positive,
+                Negative,
+                OnAGrid,
+                Huge,
+                Times(1e-3),
+                Times(1e-5),
+                Times(1e-9),
+                Times(1e-38),
+                Times(1e-41),
+            ]
+        };
+
+        pub(super) fn values(self, seed: u64) -> Vec<f32> {
+            let each = |value: &dyn Fn(f32) -> f32| uniform(seed).take(256).map(value).collect();
+            match self {
+                Distribution::Uniform => each(&|x| x),
+                Distribution::Gaussian => {
+                    let numbers: Vec<f32> = uniform(seed).take(256 * 8).collect();
+                    numbers.chunks(8).map(|eight| eight.iter().sum::<f32>() * 0.01).collect()
+                }
+                Distribution::HeavyTailed => each(&|x| 0.01 * x / (1.001 - x.abs())),
+                Distribution::OneOutlier => {
+                    let mut values = Distribution::Gaussian.values(seed);
+                    values[seed as usize % 256] = if seed.is_multiple_of(2) { 3.0 } else { -3.0 };
+                    values
+                }
+                Distribution::Constant => vec![uniform(seed).take(256).sum(); 256],
+                Distribution::NearlyConstant => each(&|x| 5.0 + x * 1e-4),
+                Distribution::Zeros => each(&|_| 0.0),
+                Distribution::MostlyZeros => each(&|x| if x > 0.9 { x } else { 0.0 }),
+                Distribution::Positive => each(&|x| x.abs() + 0.01),
+                Distribution::Negative => each(&|x| -x.abs() - 0.01),
+                Distribution::OnAGrid => each(&|x| (x * 8.0).round() * 0.25),
+                Distribution::Huge => each(&|x| x * 65_519.0),
+                Distribution::Times(factor) => {
+                    Distribution::Gaussian.values(seed).iter().map(|x| x * factor).collect()
+                }
+            }
+        }
+    }
+
+    /// SplitMix64, as numbers of -1 to 1.
+    fn uniform(seed: u64) -> impl Iterator<Item = f32> {
+        let mut state = seed.wrapping_mul(0xd134_2543_de82_ef95);
+        std::iter::repeat_with(move || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
     }
 
     #[track_caller]
@@ -111,9 +207,7 @@ mod tests {
                 vectors[key].as_array().unwrap().iter().map(|hex| hex.as_str().unwrap()).collect()
             };
             let blocks = bytes_of(&joined("blocks_hex"));
-            let value_bytes = bytes_of(&joined("f32_le_hex"));
-            let values: Vec<f32> =
-                value_bytes.chunks(4).map(|le| f32::from_le_bytes(le.try_into().unwrap())).collect();
+            let values = floats_of(&bytes_of(&joined("f32_le_hex")));
             let dtype = GgmlType::from_id(vectors["ggml_type_id"].as_u64().unwrap() as u32).unwrap();
             if dtype.is_supported() {
                 check(dtype, &blocks, &values);
@@ -178,6 +272,21 @@ mod tests {
             let expected: Vec<f32> =
                 nibbles.map(|q| (e2m1(q) * 2f64.powi(i32::from(e) - 127)) as f32).collect();
             check(GgmlType::MXFP4, &block, &expected);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_weights() {
+        for dtype in GgmlType::SUPPORTED {
+            let len = 8 * dtype.block_bytes();
+            let random = uniform(3).map(|x| (x * 128.0) as i8 as u8);
+            let rows: [Vec<u8>; 4] =
+                [vec![0; len], vec![0xff; len], vec![0x7c; len], random.take(len).collect()];
+            for bytes in rows {
+                let mut values = Vec::new();
+                dequantize(dtype, &bytes, &mut values).unwrap();
+                assert_eq!(values.len(), 8 * dtype.block_len(), "{dtype}");
+            }
         }
     }
 

@@ -29,3 +29,22 @@ pub(crate) fn q6_k([ql_qh_scales @ .., d0, d1]: &[u8; 210]) -> SuperBlock {
     }
     block
 }
+
+/// 256 levels of 0 to 63, sixteen scales, and their half.
+pub(super) fn block(levels: &[u8; 256], scales: &[u8; 16], half: [u8; 2]) -> [u8; 210] {
+    let mut block = [0; 210];
+    let (ql, qh_scales) = block.split_at_mut(128);
+    let (qh, scales_d) = qh_scales.split_at_mut(64);
+    for (at, levels) in levels.as_chunks::<32>().0.iter().enumerate() {
+        let (half, run) = (at / 4, at % 4);
+        let (ql, qh) = (&mut ql[half * 64 + run % 2 * 32..][..32], &mut qh[half * 32..][..32]);
+        for ((low, high), level) in ql.iter_mut().zip(qh).zip(levels) {
+            *low |= (level & 15) << (run / 2 * 4);
+            *high |= level >> 4 << (run * 2);
+        }
+    }
+    for (out, byte) in scales_d.iter_mut().zip(scales.iter().chain(&half)) {
+        *out = *byte;
+    }
+    block
+}
