@@ -4,19 +4,19 @@
 //! and there are `raise_exception` and, where the time is known, `strftime_now`.
 //! A downloaded template is a stranger's program: it gets no IO, and a budget for what it does.
 
-use std::borrow::Cow;
+mod limits;
+mod source;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::value::{Kwargs, StringInput, ValueKind};
+use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
 use crate::{ChatError, date, tojson};
+pub(crate) use limits::fuel;
 
 /// The name that the one template has in its environment. Without an ending, so nothing is escaped for HTML.
 pub(crate) const NAME: &str = "chat_template";
-
-/// Steps of a render, and 64 bytes each of what it makes. A conversation of a thousand messages takes some 30,000.
-const FUEL: u64 = 2_000_000;
 
 /// Macros in macros. WASM has a stack of 1 MiB, and a level takes several hundred bytes of it.
 const DEPTH: usize = 100;
@@ -28,18 +28,49 @@ struct Raised(String);
 
 /// Compiles a template.
 pub(crate) fn environment(source: &str) -> Result<Environment<'static>, ChatError> {
+    let source = source::prepare(source).map_err(|detail| ChatError::TemplateLimit { detail })?;
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(failure)?;
     environment.set_syntax(syntax);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(fuel(0, 0)));
     environment.set_recursion_limit(DEPTH);
     environment.set_unknown_method_callback(unknown_method_callback);
-    environment.add_filter("tojson", tojson::tojson);
-    environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
-        Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
+    environment.set_formatter(|out, state, value| {
+        limits::charge(state, value)?;
+        escape_formatter(out, state, value)
     });
-    environment.add_template_owned(NAME, without_generation(source).into_owned()).map_err(failure)?;
+    environment.add_filter("tojson", tojson::tojson);
+    environment.add_filter("string", string);
+    environment.add_filter("join", join);
+    environment.add_filter(source::NAMED, limits::named);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_template_owned(NAME, source).map_err(failure)?;
     Ok(environment)
+}
+
+fn string(state: &State, value: Value) -> Result<Value, Error> {
+    if value.kind() == ValueKind::String {
+        return Ok(value);
+    }
+    limits::charge(state, &value)?;
+    Ok(Value::from(value.to_string()))
+}
+
+fn join(
+    state: &mut State,
+    list: &Value,
+    joiner: Option<StringInput<'_>>,
+    attribute: Option<&str>,
+    options: Kwargs,
+) -> Result<Value, Error> {
+    limits::charge(state, list)?;
+    filters::join(state, list, joiner, attribute, options)
+}
+
+fn raise_exception(state: &State, message: Value) -> Result<Value, Error> {
+    limits::charge(state, &message)?;
+    let message = message.to_string();
+    Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
 }
 
 /// Lets a template ask for the time: local seconds since 1970.
@@ -62,27 +93,6 @@ pub(crate) fn failure(error: Error) -> ChatError {
         _ if detail.contains("recursion limit") => ChatError::TemplateLimit { detail },
         _ => ChatError::Template { detail },
     }
-}
-
-/// `{% generation %}` marks what a model is trained on, and means nothing for rendering. It becomes a condition that
-/// always holds, so that white space round it is treated as round any other block.
-fn without_generation(source: &str) -> Cow<'_, str> {
-    if !source.contains("generation") {
-        return Cow::Borrowed(source);
-    }
-    let mut parts = source.split("{%");
-    let mut replaced = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        replaced.push_str("{%");
-        let tag = part.split("%}").next().unwrap_or_default();
-        let word = tag.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
-        match word {
-            "generation" => replaced.push_str(&part.replacen(word, "if true", 1)),
-            "endgeneration" => replaced.push_str(&part.replacen(word, "endif", 1)),
-            _ => replaced.push_str(part),
-        }
-    }
-    Cow::Owned(replaced)
 }
 
 #[cfg(test)]
@@ -171,19 +181,108 @@ mod tests {
         }
     }
 
+    /// Runs with the stack that WASM has.
+    #[track_caller]
+    fn check_stopped(source: &str) {
+        let owned = source.to_owned();
+        let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(move || render(&owned));
+        let result = thread.unwrap().join().unwrap();
+        assert!(matches!(result, Err(ChatError::TemplateLimit { .. })), "{source:.300}: {result:.300?}");
+    }
+
     #[test]
-    fn a_template_without_end_is_stopped() {
+    fn loops_and_texts_without_end_are_stopped() {
         for source in [
             "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}x{% endfor %}{% endfor %}{% endfor %}",
             "{% for a in range(9999) %}{% for b in range(9999) %}{% set x = a * b %}{% endfor %}{% endfor %}",
             "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
             "{{ 'x' * 999999999 }}",
             "{% set ns = namespace(x='xxxxxxxxxxxxxxxx') %}{% for n in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
-            &format!("{{{{ {} }}}}", "(".repeat(5000)),
             "{{ ('x' * 1000000) | replace('x', 'x' * 1000000) }}",
+            "{{ '%999999999d' | format(1) }}",
+            "{{ 'x' | indent(999999999) }}",
+            "{{ [1] | batch(999999999, 0) }}",
+            "{{ [1] | tojson(indent=999999999) }}",
+            "{{ '{:>999999999}'.format(1) }}",
         ] {
-            let result = render(source);
-            assert!(matches!(result, Err(ChatError::TemplateLimit { .. })), "{source}: {result:?}");
+            check_stopped(source);
+        }
+    }
+
+    /// Each builds a list of itself, in few steps, and then does something with it that takes a step for each value.
+    #[test]
+    fn lists_without_end_are_stopped() {
+        let grow = |how: &str, then: &str| {
+            format!(
+                "{{% set ns = namespace(a=[1], b=[1]) %}}{{% for i in range(9999) %}}{{% set ns.a = {how} %}}{{% set ns.b = {} %}}{{% endfor %}}{then}",
+                how.replace("ns.a", "ns.b")
+            )
+        };
+        for how in ["[ns.a, ns.a]", "ns.a + ns.a", "[ns.a]", "{'a': ns.a}", "{'a': ns.a, 'b': ns.a}"] {
+            for then in [
+                "x",
+                "{{ ns.a }}",
+                "{{ ns.a | tojson }}",
+                "{{ ns.a ~ '' }}",
+                "{{ ns.a == ns.b }}",
+                "{{ ns.a | length }}",
+            ] {
+                check_stopped(&grow(how, then));
+            }
+        }
+        for source in [
+            "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",
+            "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns | tojson }}",
+            "{% set ns = namespace() %}{% set ns.a = ns %}{% set x = [ns] %}",
+            "{{ (['x' * 100000] * 1000000) }}",
+            "{{ (['x' * 100000] * 1000000) | join }}",
+            "{{ (['x' * 100000] * 1000000) | string }}",
+            "{{ (['x' * 100000] * 1000000) | tojson }}",
+            "{{ raise_exception(['x' * 100000] * 1000000) }}",
+            "{% set a = ['x'] * 10000000 %}",
+            "{% macro m(a, n) %}{% if n %}{{ m([a, a], n - 1) }}{% else %}{{ a }}{% endif %}{% endmacro %}{{ m(1, 60) }}",
+        ] {
+            check_stopped(source);
+        }
+    }
+
+    #[test]
+    fn what_takes_too_much_stack_to_compile_is_refused() {
+        for (before, part, after) in [
+            ("{{ a", "|e", " }}"),
+            ("{{ a", ".a", " }}"),
+            ("{{ ", "not ", "a }}"),
+            ("{{ ", "-", "1 }}"),
+            ("{{ 1", "+1", " }}"),
+            ("{{ a", " if a else a", " }}"),
+            ("{% if a %}", "{% elif b %}", "{% endif %}"),
+            ("", "{% if true %}", ""),
+            ("{{ ", "(", " }}"),
+            ("{{ ", "[", " }}"),
+            ("{{ ", "{'a':", " }}"),
+        ] {
+            check_stopped(&format!("{before}{}{after}", part.repeat(200_000)));
+            check_stopped(&format!("{before}{}{after}", part.repeat(131_000 / part.len())));
+        }
+        check_stopped(&"x".repeat(200_000));
+    }
+
+    /// As much as is let through can be compiled and run on that stack.
+    #[test]
+    fn what_is_let_through_fits_the_stack() {
+        for (before, part, count, after) in [
+            ("{{ a", "|e", 490, " }}"),
+            ("{{ messages", "[0:]", 240, "[0].role }}"),
+            ("{{ ", "not ", 990, "a }}"),
+            ("{{ ", "-", 990, "1 }}"),
+            ("{{ 1", "+1", 490, " }}"),
+            ("{{ a", " if a else a", 240, " }}"),
+            ("{% if a %}", "{% elif b %}", 300, "{% endif %}"),
+        ] {
+            let source = format!("{before}{}{after}", part.repeat(count));
+            let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(move || render(&source));
+            let result = thread.unwrap().join().unwrap();
+            assert!(result.is_ok(), "{part}: {result:?}");
         }
     }
 

@@ -97,7 +97,9 @@ impl Template {
         let texts = parsed.texts();
         let defuser = Defuser::new(&texts, &self.source, self.tokenizer.special())?;
         let context = parsed.context(&self.tokenizer, &defuser);
-        let environment = self.environment.as_ref().ok_or(ChatError::NoTemplate)?;
+        // What they share is not copied.
+        let mut environment = self.environment.clone().ok_or(ChatError::NoTemplate)?;
+        environment.set_fuel(Some(jinja::fuel(texts.len(), parsed.bytes())));
         let template = environment.get_template(jinja::NAME).map_err(jinja::failure)?;
         let text = template.render(context).map_err(jinja::failure)?;
         check_length(&text)?;

@@ -13,7 +13,7 @@ use crate::tokens::{TokenKind, Tokens};
 use crate::{ChatError, TextStream};
 
 /// The longest text that is encoded: several times what fits a context of 131,072 tokens.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Characters of white space, or of anything else, without a break, before one is made. Meta's reference does so too;
 /// here it bounds the memory that one word takes while it merges.
@@ -109,6 +109,11 @@ impl Tokenizer {
         self = self.with_stop_ids(&[id])?;
         self.eos_token_id = Some(id);
         Ok(self)
+    }
+
+    /// Sets whether plain text begins with `bos`, if there is one.
+    pub(crate) fn with_add_bos_token(self, add_bos_token: bool) -> Tokenizer {
+        Tokenizer { add_bos_token, ..self }
     }
 
     fn check_id(&self, field: &str, id: u32) -> Result<(), ChatError> {

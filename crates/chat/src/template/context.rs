@@ -9,7 +9,7 @@ use protocol::{ChatMessage, Content, Conversation, ToolCall};
 use super::role_name;
 use crate::defuse::{Defuser, Text};
 use crate::json::Json;
-use crate::tokenizer::check_length;
+use crate::tokenizer::MAX_BYTES;
 use crate::{ChatError, Tokenizer};
 
 /// What the template is given anyway.
@@ -61,8 +61,10 @@ impl<'a> Parsed<'a> {
         }
         let messages = conversation.messages.iter().map(ParsedMessage::new).collect::<Result<_, _>>()?;
         let parsed = Parsed { conversation, date_string, messages, tools, template_kwargs };
-        parsed.texts().into_iter().try_for_each(|(_, text)| check_length(text))?;
-        Ok(parsed)
+        match parsed.bytes() {
+            bytes if bytes > MAX_BYTES => Err(ChatError::TooLong { bytes, limit: MAX_BYTES }),
+            _ => Ok(parsed),
+        }
     }
 
     /// All that the template could write and has not written itself.
@@ -76,6 +78,19 @@ impl<'a> Parsed<'a> {
         let names = self.conversation.builtin_tools.iter().flatten().chain(self.date_string);
         texts.extend(names.map(|name| (Text::Field, name.as_str())));
         texts
+    }
+
+    /// How long the conversation is, as it was given.
+    pub(super) fn bytes(&self) -> usize {
+        let Conversation { messages, tools, template_kwargs, .. } = self.conversation;
+        let contents = messages.iter().filter_map(|message| message.content.as_ref());
+        let contents = contents.map(|content| match content {
+            Content::Text(text) => text.len(),
+            Content::Json(json) => json.0.len(),
+        });
+        let calls = messages.iter().flat_map(|message| &message.tool_calls).map(|call| &call.arguments);
+        let values = calls.chain(tools).chain(template_kwargs.iter().map(|(_, json)| json));
+        contents.chain(values.map(|json| json.0.len())).sum()
     }
 
     pub(super) fn context(&self, tokenizer: &Tokenizer, defuser: &Defuser) -> Value {

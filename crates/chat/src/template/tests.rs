@@ -101,6 +101,7 @@ fn nothing_to_answer_is_said_so() {
         (vec![user("")], ChatError::EmptyPrompt),
         (vec![user("x"), assistant("y"), user(" \n\u{3000}")], ChatError::EmptyPrompt),
         (vec![user("x"), assistant("y")], ChatError::NotTheUsersTurn { found: "assistant" }),
+        (vec![user("x"), system.clone(), assistant("")], ChatError::NotTheUsersTurn { found: "assistant" }),
         (vec![system], ChatError::NotTheUsersTurn { found: "system" }),
     ] {
         assert!(expected.is_about_the_conversation());
@@ -152,4 +153,152 @@ fn too_much_text_is_refused_before_any_work() {
     let repeated = template("{% for n in range(50) %}{{ messages[0].content }}{% endfor %}");
     let error = repeated.render(&[user(&long[..1024 * 1024])]).unwrap_err();
     assert!(matches!(error, ChatError::TooLong { .. }), "{error}");
+}
+
+/// What a conversation in JSON renders to.
+fn rendered(source: &str, conversation: &str) -> Result<String, ChatError> {
+    let conversation = crate::parse_conversation(conversation)?;
+    template(source).render_conversation(&conversation).map(|prompt| prompt.text)
+}
+
+#[test]
+fn values_render_as_they_are_written() {
+    let source = "{% for m in messages %}{{ m.role }}:{{ m.content | tojson }}{% if 'tool_calls' in m %}{{ m.tool_calls | tojson }}{% endif %}{{ m.tool_call_id }};{% endfor %}{{ tools | tojson }}{{ builtin_tools }}{{ tools_in_user_message }}{{ date_string }}{{ add_generation_prompt }}{{ a }}{{ documents }}";
+    let conversation = r#"{
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "a\"é"}, 1.0, 1e-7, 123456789012345678901234567890123456789012]},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"z": 1, "a": [true, null]}}}]},
+            {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "g", "arguments": "{\"b\": 1.50}"}}]},
+            {"role": "ipython", "tool_call_id": "c1", "content": {"b": 22.0, "a": "C"}},
+            {"role": "tool", "content": "22.0"}
+        ],
+        "tools": [{"z": {}, "a": []}], "builtin_tools": ["b", "a"], "tools_in_user_message": false,
+        "date_string": "24 Nov 2026", "add_generation_prompt": false, "a": "<b>"
+    }"#;
+    let expected = concat!(
+        r#"user:[{"type": "text", "text": "a\"é"}, 1.0, 1e-07, 123456789012345678901234567890123456789012];"#,
+        r#"assistant:[{"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"z": 1, "a": [true, null]}}}];"#,
+        r#"assistant:""[{"type": "function", "function": {"name": "g", "arguments": {"b": 1.5}}}];"#,
+        r#"tool:{"b": 22.0, "a": "C"}c1;tool:"22.0";"#,
+        r#"[{"z": {}, "a": []}]['b', 'a']False24 Nov 2026False<b>None"#,
+    );
+    let source =
+        source.replace("{{ m.content | tojson }}", "{{ m.content | tojson if m.content is defined }}");
+    assert_eq!(rendered(&source, conversation).as_deref(), Ok(expected));
+}
+
+#[test]
+fn what_is_not_given_is_not_there() {
+    let source = "{{ tools is none }}{{ documents is none }}{{ builtin_tools is defined }}{{ tools_in_user_message is defined }}{{ date_string is defined }}{{ messages[0].tool_calls is defined }}{{ messages[0].name is defined }}{{ add_generation_prompt }}";
+    let plain = r#"{"messages": [{"role": "user", "content": "x"}]}"#;
+    let expected = "TrueTrueFalseFalseFalseFalseFalseTrue";
+    assert_eq!(rendered(source, plain).as_deref(), Ok(expected));
+    assert_eq!(template(source).render(&[user("x")]).unwrap().text, expected);
+    let null = r#"{"messages": [{"role": "user", "content": "x"}], "tools": null, "builtin_tools": null}"#;
+    assert_eq!(rendered(source, null).as_deref(), Ok(expected));
+}
+
+/// Whoever speaks last: it is the template's business.
+#[test]
+fn any_conversation_may_be_rendered() {
+    let system = r#"{"messages": [{"role": "system", "content": ""}]}"#;
+    assert_eq!(rendered("{{ messages | length }}", system).as_deref(), Ok("1"));
+    let refused = Err(ChatError::Refused { message: "No user!".into() });
+    assert_eq!(rendered("{{ raise_exception('No user!') }}", system), refused);
+    assert_eq!(rendered("x", r#"{"messages": []}"#), Err(ChatError::EmptyConversation));
+    // Tools can be answered too.
+    let result = Message { role: Role::Tool, content: "22".into() };
+    assert_eq!(template("{{ messages[-1].role }}").render(&[user("x"), result]).unwrap().text, "tool");
+}
+
+#[test]
+fn a_conversation_that_can_not_be_read_is_refused_with_a_sentence() {
+    let message = |rest: &str| format!(r#"{{"messages": [{{"role": "user", "content": "x"}}]{rest}}}"#);
+    let with = |message: &str| format!(r#"{{"messages": [{message}]}}"#);
+    for (conversation, says) in [
+        (
+            "".into(),
+            "The conversation has messages that can't be read as JSON: EOF while parsing a value at line 1 column 0.",
+        ),
+        (
+            "[]".into(),
+            "The conversation can't be read: a conversation: invalid type: sequence, expected an object at line 1 column 0.",
+        ),
+        (
+            r#"{"messages": {}}"#.into(),
+            "The conversation can't be read: messages: invalid type: map, expected a sequence at line 1 column 0.",
+        ),
+        (with("{}"), "The conversation can't be read: a message has no role."),
+        (
+            with("7"),
+            "The conversation can't be read: a message: invalid type: integer `7`, expected an object at line 1 column 1.",
+        ),
+        (
+            with(r#"{"role": "root"}"#),
+            "The conversation can't be read: role: unknown variant `root`, expected one of",
+        ),
+        (
+            with(r#"{"role": "user", "tool_call": []}"#),
+            "The conversation can't be read: a message has the unknown field tool_call.",
+        ),
+        (
+            with(r#"{"role": "user", "tool_calls": [{"name": "f"}]}"#),
+            "The conversation can't be read: tool_calls: unknown field `name`",
+        ),
+        (
+            with(r#"{"role": "user", "tool_calls": [{"function": {"name": "f"}}]}"#),
+            "The conversation can't be read: tool_calls: missing field `arguments`",
+        ),
+        (
+            with(r#"{"role": "user", "tool_calls": [{"function": {"name": "f", "arguments": "x"}}]}"#),
+            "The conversation has arguments of f that can't be read as JSON: expected value at line 1 column 1.",
+        ),
+        (
+            with(r#"{"role": "user", "tool_calls": [{"function": {"name": "f", "arguments": [1]}}]}"#),
+            "The conversation has arguments of f that can't be read as JSON: expected an object.",
+        ),
+        (message(r#", "tools": {}"#), "The conversation can't be read: tools are no list."),
+        (
+            message(r#", "builtin_tools": "f""#),
+            "The conversation can't be read: builtin_tools: invalid type: string",
+        ),
+        (
+            message(r#", "bos_token": "<s>""#),
+            "The conversation can't be read: bos_token is not for the conversation to set.",
+        ),
+        (
+            message(r#", "a": [1,]"#),
+            "The conversation has messages that can't be read as JSON: expected value at line 1",
+        ),
+        (
+            message(&format!(r#", "a": {}1{}"#, "[".repeat(80), "]".repeat(80))),
+            "The conversation has messages that can't be read as JSON: it has more than 64 levels.",
+        ),
+        (
+            message(&format!(r#", "a": {}"#, "[".repeat(100_000))),
+            "The conversation has messages that can't be read as JSON: expected value",
+        ),
+        (message(r#", "a": "\ud800""#), "The conversation has messages that can't be read as JSON: "),
+        (
+            format!("{}{}", message(""), "x"),
+            "The conversation has messages that can't be read as JSON: trailing characters",
+        ),
+    ] {
+        let error = rendered("x", &conversation).unwrap_err();
+        assert!(error.to_string().starts_with(says), "{conversation:.100}: {error}");
+        assert!(error.is_about_the_conversation());
+    }
+}
+
+/// A template may go over a long conversation several times, and take it up anew for each message.
+#[test]
+fn long_conversations_have_steps_enough() {
+    let messages: Vec<Message> = (0..3000)
+        .map(|n| if n % 2 == 0 { user("Hi?") } else { assistant("Yes. ") })
+        .chain([user("x")])
+        .collect();
+    let source = "{% set ns = namespace(kept=[], last=0) %}{% for m in messages %}{% set ns.kept = ns.kept + [m] %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}{% set rest = messages[1:] %}{% for m in ns.kept %}<|im_start|>{{ m['role'] + '\n' + m['content'] | trim }}{% if loop.index0 == ns.last or loop.index0 == rest | length %}!{% endif %}<|im_end|>{% endfor %}{{ messages | tojson | length }}";
+    let prompt = template(source).render(&messages).unwrap();
+    assert_eq!(prompt.text.matches("<|im_start|>").count(), 3001);
+    assert!(prompt.text.contains("user\nx!<|im_end|>"));
 }
