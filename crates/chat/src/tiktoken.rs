@@ -335,4 +335,17 @@ mod tests {
         let huge = vec![b'\n'; MAX_FILE_BYTES + 1];
         assert!(Tokenizer::from_tiktoken(&huge).is_err());
     }
+
+    #[test]
+    fn no_bytes_make_it_panic() {
+        let whole = file(&["ab", "abc"]).into_bytes();
+        for at in (0..whole.len()).step_by(7) {
+            for other in [b' ', b'\n', b'=', b'9', 0xff] {
+                let mut changed = whole.clone();
+                changed[at] = other;
+                let _ = Tokenizer::from_tiktoken(&changed).map(|tokenizer| tokenizer.encode("abc <x>"));
+                let _ = Tokenizer::from_tiktoken(&changed[..at]);
+            }
+        }
+    }
 }
