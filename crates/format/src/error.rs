@@ -103,6 +103,17 @@ pub enum FormatError {
         /// How many files the model is split into.
         count: u64,
     },
+    /// Some of the files that share a model of Meta's.
+    #[error(
+        "This model has {needed} of the files consolidated.00.pth, .01 and so on, and {opened} came: \
+         open just those together."
+    )]
+    Parts {
+        /// How many the model has.
+        needed: usize,
+        /// How many were opened.
+        opened: usize,
+    },
     /// Bytes in the middle of a tensor were left out.
     #[error(
         "The model's bytes must come in order: {tensor} goes on at byte {expected} of file {file}, \
@@ -175,6 +186,12 @@ pub enum Part {
     MlcConfig,
     /// Where an MLC folder's tensors lie.
     MlcCache,
+    /// The archive that a `.pth` file is.
+    Zip,
+    /// The list of tensors in a `.pth` file.
+    Pickle,
+    /// The dimensions in a folder of Meta's.
+    ParamsJson,
     /// What bitsandbytes says of a tensor, among the tensors.
     QuantState,
 }
@@ -196,6 +213,9 @@ impl std::fmt::Display for Part {
             Part::ChatTemplate => "chat template",
             Part::MlcConfig => "mlc-chat-config.json",
             Part::MlcCache => "tensor-cache.json",
+            Part::Zip => "ZIP archive",
+            Part::Pickle => "data.pkl",
+            Part::ParamsJson => "params.json",
             Part::QuantState => "quant_state",
         })
     }

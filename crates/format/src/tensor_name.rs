@@ -1,9 +1,9 @@
 //! The tensors of a Llama model, named once for all file formats.
 //!
-//! | name | Hugging Face | GGUF |
-//! |---|---|---|
-//! | `EmbedTokens` | `model.embed_tokens.weight` | `token_embd.weight` |
-//! | `QProj` of layer 0 | `model.layers.0.self_attn.q_proj.weight` | `blk.0.attn_q.weight` |
+//! | name | Hugging Face | GGUF | Meta |
+//! |---|---|---|---|
+//! | `EmbedTokens` | `model.embed_tokens.weight` | `token_embd.weight` | `tok_embeddings.weight` |
+//! | `QProj` of layer 0 | `model.layers.0.self_attn.q_proj.weight` | `blk.0.attn_q.weight` | `layers.0.attention.wq.weight` |
 //!
 //! Nothing outside of this crate sees a file's own names.
 
@@ -93,6 +93,17 @@ impl TensorName {
         Some(name)
     }
 
+    /// What Meta's files call it.
+    pub(crate) fn meta(self) -> String {
+        match self {
+            TensorName::EmbedTokens => "tok_embeddings.weight".into(),
+            TensorName::Norm => "norm.weight".into(),
+            TensorName::LmHead => "output.weight".into(),
+            TensorName::RopeFreqs => "rope.freqs".into(),
+            TensorName::Layer { index, part } => format!("layers.{index}.{}.weight", part.meta()),
+        }
+    }
+
     /// What a GGUF file calls it.
     pub(crate) fn gguf(self) -> String {
         match self {
@@ -152,6 +163,20 @@ impl LayerPart {
             LayerPart::GateProj => "ffn_gate",
             LayerPart::UpProj => "ffn_up",
             LayerPart::DownProj => "ffn_down",
+        }
+    }
+
+    fn meta(self) -> &'static str {
+        match self {
+            LayerPart::InputLayernorm => "attention_norm",
+            LayerPart::QProj => "attention.wq",
+            LayerPart::KProj => "attention.wk",
+            LayerPart::VProj => "attention.wv",
+            LayerPart::OProj => "attention.wo",
+            LayerPart::PostAttentionLayernorm => "ffn_norm",
+            LayerPart::GateProj => "feed_forward.w1",
+            LayerPart::UpProj => "feed_forward.w3",
+            LayerPart::DownProj => "feed_forward.w2",
         }
     }
 

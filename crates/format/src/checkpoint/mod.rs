@@ -7,6 +7,7 @@ mod available;
 mod gguf;
 mod hub;
 mod hub_packed;
+mod meta;
 mod mlc;
 mod origin;
 mod tensor;
