@@ -1,6 +1,6 @@
 //! The bytes of a model's files, file after file, each once.
 
-use format::{Checkpoint, Span};
+use format::{Checkpoint, Pth, PthReader, Span};
 use store::{Files, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
 use crate::open::{Heads, Parse, present, take_head, whole_file};
@@ -198,11 +198,33 @@ impl<F: Files, T: Store> Heads for Bytes<'_, '_, F, T> {
             self.report.begin_file();
             Ok(take_head(&mut pieces, &mut self.report, whole_file).await?.1)
         };
-        let bytes = present(read.await)?;
+        let bytes: Option<Vec<u8>> = present(read.await)?;
         if bytes.is_some() {
             self.beside.found.get_or_insert_default().push(name.to_owned());
         }
         Ok(bytes)
+    }
+
+    async fn pth(&mut self, name: &str) -> Result<Pth, EngineError> {
+        let mut pieces = self.open(name).await?;
+        let mut reader = PthReader::new(pieces.size());
+        while let Some(range) = reader.wants() {
+            let mut bytes = Vec::new();
+            let mut at = range.start;
+            while at < range.end {
+                let piece = self.report.piece(&mut pieces, (at / PIECE_SIZE) as u32).await?;
+                // Both lie inside a piece, whose length is a usize.
+                let end = range.end.min(piece.offset + piece.bytes.len() as u64);
+                let part = (at - piece.offset) as usize..(end - piece.offset) as usize;
+                let Some(part) = piece.bytes.get(part).filter(|part| !part.is_empty()) else {
+                    return Err(StoreError::Cut { name: name.to_owned(), at, end: range.end }.into());
+                };
+                bytes.extend_from_slice(part);
+                at = end;
+            }
+            reader.put(&bytes)?;
+        }
+        Ok(reader.finish()?)
     }
 }
 

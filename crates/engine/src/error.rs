@@ -28,7 +28,7 @@ pub enum EngineError {
     Cpu(#[from] CpuError),
     /// A folder in which there is no model.
     #[error(
-        "{name} is no model: expected a GGUF file, or a folder with a config.json; check the path or the address"
+        "{name} is no model: expected a GGUF file, or a folder with a config.json, mlc-chat-config.json or params.json; check the path or the address"
     )]
     NoModel {
         /// What was asked for.

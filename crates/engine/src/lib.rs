@@ -12,8 +12,8 @@
 mod backend;
 mod bytes;
 mod error;
+mod folder;
 mod generate;
-mod hub;
 mod kept;
 mod load;
 mod open;

@@ -3,11 +3,11 @@
 //! A load takes headers through [`Pieces`], so that what is read is checked and kept; whoever wants no more than the
 //! headers reads them by short ranges, and from the store where it has them.
 
-use format::{Checkpoint, FormatError, Gguf, Metadata, split_names};
+use format::{Checkpoint, FormatError, Gguf, Metadata, Pth, PthReader, split_names};
 use store::{Files, Pieces, Source, Store, StoreError};
 
 use crate::progress::Reporter;
-use crate::{EngineError, Origin, hub};
+use crate::{EngineError, Origin, folder};
 
 /// First bytes to ask for. Many models have their header in them; Llama 3's 8 MB take three more requests.
 const FIRST_BYTES: u64 = 1 << 20;
@@ -41,6 +41,10 @@ pub enum Container {
     },
     /// A folder as Hugging Face has it.
     Hub,
+    /// A folder as MLC makes it.
+    Mlc,
+    /// A folder as Meta gives it away.
+    Meta,
 }
 
 /// Reads the headers of a model and none of its weights.
@@ -62,6 +66,15 @@ pub(crate) trait Heads {
 
     /// All of a small file; `None` if there is none.
     async fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// All of a small file that must be there.
+    async fn needed(&mut self, name: &str) -> Result<Vec<u8>, EngineError> {
+        let absent = || StoreError::Absent { name: name.to_owned() };
+        Ok(self.whole(name).await?.ok_or_else(absent)?)
+    }
+
+    /// The directory of a `.pth` file, which lies at its end.
+    async fn pth(&mut self, name: &str) -> Result<Pth, EngineError>;
 
     /// Told what the files say, before they become a checkpoint.
     fn found(&mut self, _container: &dyn Fn() -> Container) {}
@@ -88,8 +101,7 @@ pub(crate) async fn find<F: Files>(files: &F, heads: &mut impl Heads) -> Result<
     match single(files) {
         Some(name) => find_gguf(name, heads).await,
         None => {
-            let found = hub::find(files.name(), heads).await?;
-            heads.found(&|| Container::Hub);
+            let found = folder::find(files.name(), heads).await?;
             found.ok_or_else(|| EngineError::NoModel { name: files.name().to_owned() })
         }
     }
@@ -97,7 +109,7 @@ pub(crate) async fn find<F: Files>(files: &F, heads: &mut impl Heads) -> Result<
 
 /// The file that was asked for, unless a folder was, or a file that stands for one.
 pub(crate) fn single(files: &impl Files) -> Option<&str> {
-    files.named().filter(|name| !hub::stands_for_its_folder(name))
+    files.named().filter(|name| !folder::stands_for_its_folder(name))
 }
 
 async fn find_gguf(name: &str, heads: &mut impl Heads) -> Result<Found, EngineError> {
@@ -145,13 +157,24 @@ impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
                 Err(FormatError::NeedMore { need, .. }) => wanted = wanted.max(need).min(size),
                 header => return Ok(header?),
             }
-            read_on(&source, wanted, &mut head).await?;
+            read_on(&source, 0, wanted, &mut head).await?;
             wanted *= 2;
         }
     }
 
     async fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, EngineError> {
         present(self.head(name, whole_file).await)
+    }
+
+    async fn pth(&mut self, name: &str) -> Result<Pth, EngineError> {
+        let source = self.origin.files.open(name).await?;
+        let mut reader = PthReader::new(source.size(0).await?);
+        while let Some(range) = reader.wants() {
+            let mut bytes = Vec::new();
+            read_on(&source, range.start, range.end, &mut bytes).await?;
+            reader.put(&bytes)?;
+        }
+        Ok(reader.finish()?)
     }
 
     fn found(&mut self, container: &dyn Fn() -> Container) {
@@ -167,12 +190,13 @@ pub(crate) fn present(bytes: Result<Vec<u8>, EngineError>) -> Result<Option<Vec<
     }
 }
 
-/// Appends the bytes up to `end`, in as many reads as it takes while each brings some.
-async fn read_on<S: Source>(source: &S, end: u64, head: &mut Vec<u8>) -> Result<(), StoreError> {
-    while (head.len() as u64) < end {
-        let at = head.len() as u64;
-        let result = source.read(at..end, head, &mut |_| {}).await;
-        if head.len() as u64 == at {
+/// Appends the bytes from `start` up to `end` that `bytes` does not have yet, in as many reads as it takes while each
+/// brings some.
+async fn read_on<S: Source>(source: &S, start: u64, end: u64, bytes: &mut Vec<u8>) -> Result<(), StoreError> {
+    while start + (bytes.len() as u64) < end {
+        let at = start + bytes.len() as u64;
+        let result = source.read(at..end, bytes, &mut |_| {}).await;
+        if start + bytes.len() as u64 == at {
             result?;
             return Err(StoreError::Cut { name: source.name().to_string(), at, end });
         }

@@ -65,7 +65,7 @@ fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
     let checkpoint = &header.checkpoint;
     let (gguf_version, metadata) = match &header.container {
         Container::Gguf { version, metadata } => (Some(*version), metadata.clone()),
-        Container::Hub => (None, Metadata::default()),
+        Container::Hub | Container::Mlc | Container::Meta => (None, Metadata::default()),
     };
     Report {
         name: checkpoint.name.as_deref(),
@@ -182,6 +182,8 @@ fn text(file: &str, header: &engine::Header) -> String {
     let (kind, pairs) = match &header.container {
         Container::Gguf { version, metadata: pairs } => (format!("GGUF version {version}"), metadata(pairs)),
         Container::Hub => ("a Hugging Face folder".to_owned(), String::new()),
+        Container::Mlc => ("an MLC folder".to_owned(), String::new()),
+        Container::Meta => ("a folder of Meta’s".to_owned(), String::new()),
     };
     let files = match header.files.len() {
         1 => String::new(),

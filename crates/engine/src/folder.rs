@@ -1,49 +1,104 @@
-//! A Hugging Face folder: which of its files to ask for, one after the other, and what they make together.
+//! A model in a folder: which of its files to ask for, one after the other, and what they make together.
 //!
 //! Hosts can't be asked for a list, so a file that a folder may lack is asked for and may be absent.
+//! What is there tells the kind:
+//!
+//! | file | folder of |
+//! |---|---|
+//! | `config.json` | Hugging Face: safetensors |
+//! | `mlc-chat-config.json` | MLC: shards for WebLLM |
+//! | `params.json` | Meta: `consolidated.NN.pth` |
 
 use format::{
-    ChatTemplateFile, Checkpoint, HubFiles, HubIndex, SafetensorsHeader, TokenizerConfig, TokenizerFile,
+    ChatTemplateFile, Checkpoint, HubFiles, HubIndex, MetaFiles, MlcCache, MlcFiles, SafetensorsHeader,
+    TokenizerConfig, TokenizerFile,
 };
 
 use crate::EngineError;
-use crate::open::{Found, Heads};
+use crate::open::{Container, Found, Heads};
 
 const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
+const MLC: &str = "mlc-chat-config.json";
+const PARAMS: &str = "params.json";
 
 /// Whether a file that was asked for by name stands for the folder that it is in.
 pub(crate) fn stands_for_its_folder(name: &str) -> bool {
     let path = name.split(['?', '#']).next().unwrap_or(name);
-    path == "config.json" || path == INDEX || path.ends_with(".safetensors")
+    ["config.json", INDEX, MLC, PARAMS].contains(&path)
+        || [".safetensors", ".pth"].iter().any(|ending| path.ends_with(ending))
 }
 
-/// Reads the folder; `None` if it has no `config.json`.
+/// Reads the folder; `None` if it is of no kind that is known.
 pub(crate) async fn find(name: &str, heads: &mut impl Heads) -> Result<Option<Found>, EngineError> {
-    let Some(config) = heads.whole("config.json").await? else { return Ok(None) };
+    let name = folder_name(name);
+    if let Some(config) = heads.whole("config.json").await? {
+        heads.found(&|| Container::Hub);
+        return Ok(Some(find_hub(name, config, heads).await?));
+    }
+    if let Some(config) = heads.whole(MLC).await? {
+        heads.found(&|| Container::Mlc);
+        return Ok(Some(find_mlc(name, config, heads).await?));
+    }
+    let Some(params) = heads.whole(PARAMS).await? else { return Ok(None) };
+    heads.found(&|| Container::Meta);
+    Ok(Some(find_meta(name, params, heads).await?))
+}
+
+async fn find_hub(name: String, config: Vec<u8>, heads: &mut impl Heads) -> Result<Found, EngineError> {
     let index = heads.whole(INDEX).await?.map(|bytes| HubIndex::parse(&bytes)).transpose()?;
     let files = index.as_ref().map_or_else(|| vec![SINGLE.to_owned()], |index| index.files.clone());
     let mut weights = Vec::with_capacity(files.len());
     for file in &files {
         weights.push(heads.head(file, SafetensorsHeader::parse).await?);
     }
-    let tokenizer = tokenizer(heads).await?;
-    let chat_template = chat_template(heads).await?;
     let checkpoint = Checkpoint::from_hub(HubFiles {
         config,
         generation_config: heads.whole("generation_config.json").await?,
-        tokenizer,
+        tokenizer: tokenizer(heads).await?,
         tokenizer_config: heads.whole("tokenizer_config.json").await?,
-        chat_template,
+        chat_template: chat_template(heads).await?,
         index,
         weights,
-        name: Some(folder_name(name)),
+        name: Some(name),
     })?;
-    Ok(Some(Found { checkpoint, files }))
+    Ok(Found { checkpoint, files })
+}
+
+async fn find_mlc(name: String, config: Vec<u8>, heads: &mut impl Heads) -> Result<Found, EngineError> {
+    // The name that TVM gave it in September 2025, and the one before.
+    let cache = match heads.whole("tensor-cache.json").await? {
+        Some(cache) => cache,
+        None => heads.needed("ndarray-cache.json").await?,
+    };
+    let cache = MlcCache::parse(&cache)?;
+    let files = cache.files.iter().map(|(name, _)| name.clone()).collect();
+    let checkpoint = Checkpoint::from_mlc(MlcFiles {
+        config,
+        cache,
+        tokenizer: tokenizer(heads).await?,
+        tokenizer_config: heads.whole("tokenizer_config.json").await?,
+        name: Some(name),
+    })?;
+    Ok(Found { checkpoint, files })
+}
+
+async fn find_meta(name: String, params: Vec<u8>, heads: &mut impl Heads) -> Result<Found, EngineError> {
+    let file = |part: usize| format!("consolidated.{part:02}.pth");
+    let first = heads.pth(&file(0)).await?;
+    let count = MetaFiles::parts_of(&params, &first)?;
+    let files: Vec<String> = (0..count).map(file).collect();
+    let mut parts = vec![first];
+    for file in files.iter().skip(1) {
+        parts.push(heads.pth(file).await?);
+    }
+    let tokenizer = tokenizer(heads).await?;
+    let checkpoint = Checkpoint::from_meta(MetaFiles { params, parts, tokenizer, name: Some(name) })?;
+    Ok(Found { checkpoint, files })
 }
 
 async fn tokenizer(heads: &mut impl Heads) -> Result<TokenizerFile, EngineError> {
-    // What `tokenizer_config.json` says is added by `from_hub`.
+    // What `tokenizer_config.json` says is added with the rest.
     let config = TokenizerConfig::default();
     if let Some(json) = heads.whole("tokenizer.json").await? {
         return Ok(TokenizerFile::HuggingFace { json, config });
@@ -96,6 +151,9 @@ mod tests {
             ("model.safetensors.index.json", true),
             ("model.gguf", false),
             ("tokenizer.json", false),
+            ("params.json", true),
+            ("consolidated.00.pth", true),
+            ("mlc-chat-config.json", true),
         ] {
             assert_eq!(stands_for_its_folder(name), expected, "{name}");
         }
