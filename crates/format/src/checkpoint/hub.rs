@@ -1,6 +1,6 @@
 //! A checkpoint from a Hugging Face folder.
 //!
-//! Rows of `q_proj` and `k_proj` are in [`RowOrder::Halves`] in all of them.
+//! Rows of `q_proj` and `k_proj` are in [`RowOrder::Halves`](super::RowOrder::Halves) in all of them.
 
 use super::available::Available;
 use super::origin::names_llama_3;

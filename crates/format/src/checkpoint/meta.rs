@@ -73,34 +73,39 @@ fn tensor(
         spans.push(Span { file, offset: tensor.offset, len: tensor.len });
         kinds.push((tensor.dtype, tensor.shape.as_slice()));
     }
-    let (Some(span), Some((dtype, shape))) = (spans.first().copied(), kinds.first().copied()) else {
-        return Err(PART.missing(stored_name));
-    };
+    let (dtype, shape) = kinds.first().copied().ok_or_else(|| PART.missing(&stored_name))?;
     if let Some((other_dtype, other)) = kinds.iter().find(|kind| **kind != (dtype, shape)) {
         let expected = format!("{dtype} of shape {shape:?} in all parts");
         return Err(PART.invalid(stored_name, expected, format_args!("{other_dtype} of {other:?}")));
     }
-    let [all_rows, all_columns, count] = [rows, columns, parts.len()].map(|n| n as u64);
-    let share = |all: u64, part: u64| part.checked_mul(count) == Some(all);
-    let merged = |along| Stored::Merged(Merged { parts: spans.clone(), along });
-    let stored = match (name.is_vector(), shape) {
-        (true, [n]) if *n == all_columns => Stored::Rows { span, order: RowOrder::Neighbours },
-        (false, [r, c]) if (*r, *c) == (all_rows, all_columns) => {
-            Stored::Rows { span, order: RowOrder::Neighbours }
-        }
-        (false, [r, c]) if share(all_rows, *r) && *c == all_columns => merged(Along::Rows),
-        (false, [r, c]) if *r == all_rows && share(all_columns, *c) => merged(Along::Columns),
-        _ => {
-            let whole =
-                if name.is_vector() { format!("[{columns}]") } else { format!("[{rows}, {columns}]") };
-            let expected = match count {
-                1 => format!("shape {whole}"),
-                _ => format!("a share of shape {whole} among {count} parts"),
-            };
-            return Err(PART.invalid(stored_name, expected, format_args!("shape {shape:?}")));
-        }
-    };
+    let stored = stored(name, shape, spans, config).ok_or_else(|| {
+        let whole = if name.is_vector() { format!("[{columns}]") } else { format!("[{rows}, {columns}]") };
+        let expected = match parts.len() {
+            1 => format!("shape {whole}"),
+            count => format!("a share of shape {whole} among {count} parts"),
+        };
+        PART.invalid(&stored_name, expected, format_args!("shape {shape:?}"))
+    })?;
     Ok(TensorInfo { name, dtype, rows, columns, stored })
+}
+
+/// How the parts make the tensor, if they do.
+fn stored(name: TensorName, shape: &[u64], spans: Vec<Span>, config: &Config) -> Option<Stored> {
+    let [rows, columns] = config.shape(name).map(|n| n as u64);
+    let count = spans.len() as u64;
+    let share = |all: u64, part: u64| part.checked_mul(count) == Some(all);
+    let along = match (name.is_vector(), shape) {
+        (true, [n]) if *n == columns => None,
+        (false, [r, c]) if [*r, *c] == [rows, columns] => None,
+        (false, [r, c]) if share(rows, *r) && *c == columns => Some(Along::Rows),
+        (false, [r, c]) if *r == rows && share(columns, *c) => Some(Along::Columns),
+        _ => return None,
+    };
+    Some(match along {
+        Some(along) => Stored::Merged(Merged { parts: spans, along }),
+        // All parts have all of it.
+        None => Stored::Rows { span: *spans.first()?, order: RowOrder::Neighbours },
+    })
 }
 
 /// That no part has what a Llama does not.

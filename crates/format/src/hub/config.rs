@@ -102,9 +102,9 @@ fn check_variant(fields: &Fields) -> Result<(), FormatError> {
     let unsupported = |what, found, supported: &str| {
         Err(FormatError::Unsupported { what, found, supported: supported.into() })
     };
-    match fields.string("hidden_act")?.unwrap_or("silu") {
-        "silu" | "swish" => {}
-        other => return unsupported("hidden_act", quote(other), "\"silu\""),
+    let hidden_act = fields.string("hidden_act")?.unwrap_or("silu");
+    if !matches!(hidden_act, "silu" | "swish") {
+        return unsupported("hidden_act", quote(hidden_act), "\"silu\"");
     }
     for key in ["attention_bias", "mlp_bias", "rope_interleaved", "use_qk_norm"] {
         if fields.boolean(key)? == Some(true) {

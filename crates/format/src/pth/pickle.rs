@@ -22,8 +22,9 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::code::{Code, invalid, literal};
 use super::value::{Global, Storage, Tensor, Tuple, Value};
-use crate::error::{FormatError, Part, quote};
+use crate::error::{FormatError, quote};
 
 /// A tensor takes about nine of each.
 const MAX_STACK: usize = 1 << 16;
@@ -31,8 +32,6 @@ const MAX_MEMO: usize = 1 << 17;
 /// The arguments of a call within which a shape lies take two.
 const MAX_DEPTH: usize = 8;
 const MAX_DIMS: usize = 8;
-
-const PART: Part = Part::Pickle;
 
 #[derive(Debug, Default)]
 struct Machine {
@@ -63,38 +62,6 @@ pub(super) fn run(pickle: &[u8]) -> Result<Vec<(Value, Value)>, FormatError> {
         Some(Value::Dict(dict)) => Ok(machine.dicts.into_iter().nth(dict).unwrap_or_default()),
         Some(other) => Err(invalid(code.at, "a dictionary of tensors", other.kind())),
         None => Err(invalid(code.at, "a dictionary of tensors", "nothing")),
-    }
-}
-
-fn invalid(at: usize, expected: &str, found: impl std::fmt::Display) -> FormatError {
-    PART.invalid(format!("byte {at}"), expected, found)
-}
-
-/// The bytes, as they are read.
-struct Code<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Code<'a> {
-    fn slice(&mut self, len: usize) -> Result<&'a [u8], FormatError> {
-        let taken = self.bytes.get(self.at..).and_then(|rest| rest.get(..len));
-        self.at = self.at.saturating_add(len);
-        taken.ok_or_else(|| PART.invalid("the end", "STOP", "the end of the file"))
-    }
-
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], FormatError> {
-        Ok(*self.slice(N)?.first_chunk().unwrap_or(&[0; N]))
-    }
-
-    /// A line of text, without its end.
-    fn line(&mut self) -> Result<&'a str, FormatError> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        let at = self.at;
-        let line = self.slice(len)?;
-        self.slice(1)?;
-        str::from_utf8(line).map_err(|_| invalid(at, "UTF-8", "other bytes"))
     }
 }
 
@@ -135,25 +102,22 @@ impl Machine {
                 [dict @ Value::Dict(_), Value::Dict(_)] => self.stack.push(dict.clone()),
                 other => return Err(invalid(at, "attributes of a dictionary", kinds(other))),
             },
-            b'q' => {
-                let [index] = code.take()?;
-                self.put(u32::from(index), at)?;
-            }
-            b'r' => {
-                let index = u32::from_le_bytes(code.take()?);
-                self.put(index, at)?;
-            }
-            b'h' => {
-                let [index] = code.take()?;
-                self.get(u32::from(index), at)?;
-            }
-            b'j' => {
-                let index = u32::from_le_bytes(code.take()?);
-                self.get(index, at)?;
-            }
+            b'q' | b'r' | b'h' | b'j' => self.memo(opcode, at, code)?,
             _ => self.stack.push(literal(opcode, at, code)?),
         }
         Ok(())
+    }
+
+    /// To the memo or from it, at an index of one byte or of four.
+    fn memo(&mut self, opcode: u8, at: usize, code: &mut Code) -> Result<(), FormatError> {
+        let index = match opcode {
+            b'q' | b'h' => u32::from(u8::from_le_bytes(code.take()?)),
+            _ => u32::from_le_bytes(code.take()?),
+        };
+        match opcode {
+            b'q' | b'r' => self.put(index, at),
+            _ => self.get(index, at),
+        }
     }
 
     fn push_tuple(&mut self, values: Vec<Value>, at: usize) -> Result<(), FormatError> {
@@ -256,35 +220,6 @@ impl Machine {
         let mark = self.marks.pop().ok_or_else(|| invalid(at, "a mark on the stack", "none"))?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
-}
-
-fn literal(opcode: u8, at: usize, code: &mut Code) -> Result<Value, FormatError> {
-    Ok(match opcode {
-        b'N' => Value::None,
-        0x88 | 0x89 => Value::Bool,
-        b'K' => Value::Integer(i64::from(u8::from_le_bytes(code.take()?))),
-        b'M' => Value::Integer(i64::from(u16::from_le_bytes(code.take()?))),
-        b'J' => Value::Integer(i64::from(i32::from_le_bytes(code.take()?))),
-        0x8a => {
-            let [len] = code.take()?;
-            let bytes = code.slice(usize::from(len))?;
-            let mut le = [if bytes.last().is_some_and(|byte| *byte > 127) { 255 } else { 0 }; 8];
-            match le.get_mut(..bytes.len()) {
-                Some(low) => low.copy_from_slice(bytes),
-                None => return Err(invalid(at, "an integer of at most 8 bytes", len)),
-            }
-            Value::Integer(i64::from_le_bytes(le))
-        }
-        b'X' => {
-            let len = u32::from_le_bytes(code.take()?);
-            let text = code.slice(usize::try_from(len).unwrap_or(usize::MAX))?;
-            Value::String(str::from_utf8(text).map_err(|_| invalid(at, "UTF-8", "other bytes"))?.into())
-        }
-        _ => {
-            let expected = "an instruction that a dictionary of tensors takes";
-            return Err(invalid(at, expected, quote(&char::from(opcode).to_string())));
-        }
-    })
 }
 
 /// From the arguments of `_rebuild_tensor_v2`; what follows the stride is for training.
