@@ -9,7 +9,7 @@ use crate::command::{command, run, shown};
 use crate::places::Places;
 use crate::report::step;
 use crate::test::Tally;
-use crate::{demo, system, tools};
+use crate::{demo, llama_vocabulary, system, tools};
 
 /// The crates that only browsers run.
 const WEB: [&str; 2] = ["ui", "worker"];
@@ -50,7 +50,9 @@ pub(crate) fn test(places: &Places) -> Result<Tally> {
     system::set_up()?;
     let model = demo::model(places)?;
     let mut tests = cargo(places, &["test", "--workspace", "--exclude", "worker", "--no-fail-fast"]);
-    system::with_lavapipe(&mut tests)?.env("PRONK_DEMO_MODEL", model);
+    let vocabulary = llama_vocabulary::file(places)?;
+    let tests_env = system::with_lavapipe(&mut tests)?;
+    tests_env.env("PRONK_DEMO_MODEL", model).env("PRONK_LLAMA_TOKENIZER", vocabulary);
     step("Running the native tests", || counted(&mut tests))
 }
 

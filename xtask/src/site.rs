@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use xtask::serve::META_CONTENT_SECURITY_POLICY;
 
 use crate::command::{command, run};
-use crate::demo::hex;
 use crate::places::{Places, files_below, remove};
+use crate::pypi::hex;
 use crate::report::step;
 use crate::tools::Tools;
 
