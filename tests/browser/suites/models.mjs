@@ -1,25 +1,33 @@
 // Where models come from besides the first download: files, other models, a load that was cancelled, a device that left.
 
 import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 
 import { App } from "../lib/app.mjs";
 import { checkTroubles, openPage } from "../lib/browser.mjs";
 import { CAPITAL, DEMO_BYTES, checkCapital } from "../lib/golden.mjs";
 import { test, until } from "../lib/harness.mjs";
 import { fault, requests, reset, weightBytes } from "../lib/server.mjs";
-import { browserName, demoModel, root } from "../lib/settings.mjs";
+import { browserName, demoModel, fixtures, root, serverUrl } from "../lib/settings.mjs";
 
 const PIECE = 16 * 1024 * 1024;
 const TINY = `${root}/tests/golden/gguf/tiny-basic-quants.gguf`;
+const MIXED = `${root}/tests/golden/gguf/tiny-mixed-quants.gguf`;
+const HUB = `${root}/tests/golden/tiny-llama-3.1`;
+const HUB_FILES = [
+  "config.json", "model.safetensors.index.json",
+  "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
+];
 
 export async function models({ browser }) {
-  const inPage = (body) => async () => {
+  const inPage = (body, provoked = []) => async () => {
     const tab = await openPage(browser);
     const app = new App(tab.page);
     await reset();
     await app.open();
     await body(app, tab);
-    await checkTroubles(tab);
+    await checkTroubles(tab, provoked);
     await tab.context.close();
     await reset();
   };
@@ -34,6 +42,44 @@ export async function models({ browser }) {
     assert.equal(await storedBytes(page), 0, "the file was copied into the browser's storage");
     if (browserName === "chromium") assert.ok((await heap(page)) < 128 * 1024 * 1024, "the file was copied into memory");
   }));
+
+  await test("a file with every block type answers", inPage(async (app, { page }) => {
+    const input = await page.$('[data-testid="file-input"]');
+    await input.uploadFile(MIXED);
+    await app.loaded();
+    await app.ask("Hi");
+    await until("some tokens", async () => /[1-9]/.test(await app.text("decode-rate")), { seconds: 60 });
+    if (await app.isBusy()) await app.click("stop");
+    await app.finishedAnswer({ seconds: 20 });
+  }));
+
+  await test("the files of a Hugging Face folder are taken together", inPage(async (app, { page }) => {
+    const input = await page.$('[data-testid="file-input"]');
+    await input.uploadFile(...HUB_FILES.map((name) => `${HUB}/${name}`));
+    await app.loaded();
+    await app.ask("Hi");
+    await until("the page to say what is missing", () => app.has("error"), { seconds: 20 });
+    assert.match(await app.outcome(), /^ModelFile: This model came without a tokenizer/);
+  }));
+
+  await test("a Hugging Face folder is loaded by its address, and once", inPage(async (app) => {
+    const folder = join(fixtures, "tiny-llama");
+    mkdirSync(folder, { recursive: true });
+    for (const name of HUB_FILES) copyFileSync(`${HUB}/${name}`, join(folder, name));
+    const address = new URL("fixtures/tiny-llama/", serverUrl).href;
+    await app.loadUrl(address);
+    await app.loaded();
+    assert.match(await app.text("model-chip"), /tiny-llama/);
+    const asked = (await requests()).filter(({ path }) => path.startsWith("/fixtures/tiny-llama/"));
+    assert.ok(asked.length >= HUB_FILES.length, `${asked.length} requests`);
+
+    await app.open();
+    await reset();
+    await app.loadUrl(address);
+    await app.loaded();
+    const again = (await requests()).filter(({ path }) => path.startsWith("/fixtures/tiny-llama/"));
+    assert.deepEqual(again, [], "files were asked for on the second visit");
+  }, [/404|Failed to load resource/]));
 
   await test("a dropped file takes the place of the model that is loaded", inPage(async (app, { page }) => {
     await app.loadDemo();
