@@ -10,6 +10,11 @@ pub(crate) fn bytes(token: &str) -> Option<Vec<u8>> {
     token.chars().map(byte).collect()
 }
 
+/// The bytes, written in the alphabet.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| character(*byte)).collect()
+}
+
 fn is_printed(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff)
 }
@@ -26,6 +31,20 @@ fn byte(character: char) -> Option<u8> {
         0x43 => Some(0xad),
         _ => None,
     }
+}
+
+fn character(byte: u8) -> char {
+    match byte {
+        0x00..=0x20 => stand_in(byte),
+        0x7f..=0xa0 => stand_in(byte - 0x7f + 0x21),
+        0xad => stand_in(0x43),
+        _ => char::from(byte),
+    }
+}
+
+/// The character of the n-th unprinted byte: up to U+0143, all of which are characters.
+fn stand_in(n: u8) -> char {
+    char::from_u32(FIRST_STAND_IN + u32::from(n)).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]
@@ -48,6 +67,7 @@ pub(crate) mod tests {
         let alphabet = alphabet();
         for (n, character) in alphabet.into_iter().enumerate() {
             assert_eq!(byte(character), Some(n as u8), "{character:?}");
+            assert_eq!(text(&[n as u8]), character.to_string(), "{n}");
         }
         assert_eq!(
             [' ', '\n', '\t', '\u{7f}', 'a', 'é'].map(|of| alphabet[of as usize]),

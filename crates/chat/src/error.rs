@@ -22,6 +22,12 @@ pub enum ChatError {
         /// The names that are known.
         supported: String,
     },
+    /// The crate that merges has failed, which our checks are there to prevent.
+    #[error("The tokenizer failed: {detail}.")]
+    Tokenizer {
+        /// What it says.
+        detail: String,
+    },
     /// A file of the tokenizer can't be read.
     #[error("The model's {file} is damaged: {detail}.")]
     TokenizerFile {
@@ -131,6 +137,10 @@ impl ChatError {
                 | ChatError::Json { .. }
                 | ChatError::Conversation { .. }
         )
+    }
+
+    pub(crate) fn tokenizer(error: tokenizers::Error) -> ChatError {
+        ChatError::Tokenizer { detail: error.to_string() }
     }
 
     pub(crate) fn expression(reason: impl ToString) -> ChatError {

@@ -1,8 +1,10 @@
 //! One regular expression of a pre-tokenizer, run in time that grows with the text alone.
 //!
 //! A tokenizer's expressions are a stranger's program. An engine that backtracks can be kept busy for ever, and one
-//! that gives up after so many steps, as the field's does, goes on with a text that is cut differently. So they run
-//! as a lazily built automaton, which reads each byte once per word, and what it can't run is refused by name.
+//! that gives up after so many steps goes on with a text that is cut differently. The crate `tokenizers`, which
+//! merges, has such a one: it cuts with `fancy-regex`, and where that reaches its limit of backtracking, the crate
+//! ends the cut without a word, and all the text that is left becomes one. So expressions do not run there but as a
+//! lazily built automaton, which reads each byte once per word, and what it can't run is refused by name.
 //!
 //! The one look-ahead that the field's expressions have is their last alternatives:
 //!

@@ -12,12 +12,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::ChatError;
-use crate::bpe::{Bpe, Merge, WholeWords};
+use crate::bpe::{Bpe, MAX_MERGES, Merge, WholeWords};
 use crate::error::quote;
 use crate::pre_tokenizer::{LLAMA_3, PreTokenizer};
 use crate::tokenizer::{Tokenizer, TokenizerParts};
 use crate::tokens::{MAX_TOKENS, TokenKind, Tokens};
-use crate::vocabulary::{byte_ids, merged_twice};
+use crate::vocabulary::byte_ids;
 
 const FILE: &str = "tokenizer.model";
 
@@ -26,9 +26,6 @@ const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Llama 3's longest token has 128: each is tried at every place that it can be parted.
 const MAX_TOKEN_BYTES: usize = 256;
-
-/// Llama 3 has 280,147.
-const MAX_MERGES: usize = 1 << 22;
 
 /// Control tokens of Llama 3.1 that have a name of their own, by their place behind the ranks.
 const NAMED: [(u32, &str); 8] = [
@@ -53,11 +50,10 @@ impl Tokenizer {
     pub fn from_tiktoken(file: &[u8]) -> Result<Tokenizer, ChatError> {
         let mut tokens = read(file)?;
         let merges = merges(&tokens)?;
-        let byte_ids = byte_ids(&tokens);
-        if let Some(byte) = byte_ids.iter().position(Option::is_none) {
+        if let Some(byte) = byte_ids(&tokens).iter().position(Option::is_none) {
             return Err(damaged(format!("there is no token for the byte {byte:#04x}")));
         }
-        let bpe = Bpe::new(&tokens, byte_ids, merges, WholeWords::First).map_err(merged_twice)?;
+        let bpe = Bpe::new(&tokens, merges, WholeWords::First)?;
         let first = tokens.len() as u32;
         control_tokens().for_each(|name| tokens.push(name.as_bytes(), TokenKind::Control));
         Ok(Tokenizer::new(TokenizerParts {
@@ -133,7 +129,8 @@ fn check_ranks(lines: &[(u32, Range<usize>)]) -> Result<(), ChatError> {
     Ok(())
 }
 
-/// Each way to part a token in two.
+/// Each way to part a token in two, in the order of the tokens. tiktoken prefers none of a token's ways; a list of
+/// merges has to, and this is the order in which Hugging Face's conversion of the same file puts them.
 fn merges(tokens: &Tokens) -> Result<Vec<Merge>, ChatError> {
     let mut ids: HashMap<&[u8], u32> = HashMap::with_capacity(tokens.len());
     for id in tokens.ids() {
@@ -143,12 +140,13 @@ fn merges(tokens: &Tokens) -> Result<Vec<Merge>, ChatError> {
     }
     let mut merges = Vec::new();
     for merged in tokens.ids() {
-        let bytes = tokens.bytes(merged);
+        let (bytes, first) = (tokens.bytes(merged), merges.len());
         for (left, right) in (1..bytes.len()).map(|at| bytes.split_at(at)) {
             if let (Some(left), Some(right)) = (ids.get(left), ids.get(right)) {
-                merges.push(Merge { left: *left, right: *right, rank: merged, merged });
+                merges.push(Merge { left: *left, right: *right, merged });
             }
         }
+        merges[first..].sort_unstable_by_key(|merge| (merge.left, merge.right));
         if merges.len() > MAX_MERGES {
             return Err(damaged(format!("its tokens merge in more than {MAX_MERGES} ways")));
         }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::bpe::{Bpe, Scratch};
+use crate::bpe::Bpe;
 use crate::pre_tokenizer::PreTokenizer;
 use crate::special::{Look, SpecialTokens};
 use crate::tokens::{TokenKind, Tokens};
@@ -201,13 +201,9 @@ impl Tokenizer {
     }
 
     fn encode_words(&self, text: &str, ids: &mut Vec<u32>) -> Result<(), ChatError> {
-        let Model { tokens, bpe, pre_tokenizer, .. } = &*self.model;
-        let mut scratch = Scratch::default();
+        let Model { bpe, pre_tokenizer, .. } = &*self.model;
         for text in runs(text) {
-            pre_tokenizer.split(text, &mut |word| {
-                bpe.encode(tokens, word.as_bytes(), &mut scratch, ids);
-                Ok(())
-            })?;
+            pre_tokenizer.split(text, &mut |word| bpe.encode(word, ids))?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use crate::bpe::{Bpe, WholeWords};
 use crate::error::quote;
 use crate::tokenizer::{Tokenizer, TokenizerParts};
 use crate::tokens::{TokenKind, Tokens};
-use crate::vocabulary::{byte_ids, merged_twice};
+use crate::vocabulary::byte_ids;
 use vocabulary::{Entry, read_merges, read_vocab};
 
 const FILE: &str = "tokenizer.json";
@@ -131,7 +131,7 @@ impl Tokenizer {
         let bos = pre_tokenizer::bos_before_text(file.post_processor)?;
         let bos_token_id = bos.map(|name| control_id(&tokens, &name)).transpose()?;
         Ok(Tokenizer::new(TokenizerParts {
-            bpe: Bpe::new(&tokens, byte_ids(&tokens), merges, whole_words).map_err(merged_twice)?,
+            bpe: Bpe::new(&tokens, merges, whole_words)?,
             tokens,
             pre_tokenizer,
             bos_token_id,

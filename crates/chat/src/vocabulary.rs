@@ -115,17 +115,17 @@ impl Vocabulary {
             }
         }
         let mut merges = Vec::with_capacity(self.merges.len());
-        for (rank, text) in (0..).zip(&self.merges) {
+        for (rank, text) in self.merges.iter().enumerate() {
             // The first character may itself be a space.
             let mut characters = text.char_indices().skip(1);
             let space = characters.find(|(_, character)| *character == ' ').map(|(at, _)| at);
-            let merge = space.and_then(|at| merge(&ids, rank, &text[..at], &text[at + 1..]));
+            let merge = space.and_then(|at| merge(&ids, &text[..at], &text[at + 1..]));
             merges.push(merge.ok_or_else(|| {
                 let expected = "two tokens with a space between, whose sum is a token";
                 ChatError::vocabulary(format!("merge {rank}"), expected, quote(text))
             })?);
         }
-        Bpe::new(tokens, byte_ids(tokens), merges, whole_words).map_err(merged_twice)
+        Bpe::new(tokens, merges, whole_words)
     }
 }
 
@@ -152,16 +152,11 @@ pub(crate) fn byte_ids(tokens: &Tokens) -> [Option<u32>; 256] {
 /// A merge of two tokens whose sum is one; `None` if one of the three is missing.
 pub(crate) fn merge<K: std::borrow::Borrow<str> + std::hash::Hash + Eq>(
     ids: &HashMap<K, u32>,
-    rank: u32,
     left: &str,
     right: &str,
 ) -> Option<Merge> {
     let merged = *ids.get([left, right].concat().as_str())?;
-    Some(Merge { left: *ids.get(left)?, right: *ids.get(right)?, rank, merged })
-}
-
-pub(crate) fn merged_twice([first, second]: [u32; 2]) -> ChatError {
-    ChatError::vocabulary(format!("merge {second}"), "one that is new", format!("merge {first} again"))
+    Some(Merge { left: *ids.get(left)?, right: *ids.get(right)?, merged })
 }
 
 #[cfg(test)]

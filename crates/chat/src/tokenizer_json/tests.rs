@@ -118,6 +118,23 @@ fn ids_are_those_of_the_other_routes_and_of_the_reference() {
     }
 }
 
+/// A file may call a token special that its own merges make.
+#[test]
+fn no_text_merges_into_a_special_token() {
+    for ignore_merges in [true, false] {
+        let mut file = file(byte_level(true), ignore_merges);
+        let added = file["added_tokens"].as_array_mut().unwrap();
+        added.push(json!({ "id": 256, "content": "he", "special": true }));
+        let tokenizer = read(&file).unwrap();
+        // `Ġ t` still merges, `Ġt he` has lost its right half; a whole word needs no merge.
+        let the = if ignore_merges { vec![258] } else { vec![257, b'h'.into(), b'e'.into()] };
+        assert_eq!(tokenizer.encode("he"), Ok(vec![b'h'.into(), b'e'.into()]));
+        assert_eq!(tokenizer.encode(" the"), Ok(the));
+        assert_eq!(tokenizer.encode_with_special("he the"), Ok(vec![256, 257, 256]));
+        assert!(tokenizer.is_control(256));
+    }
+}
+
 #[test]
 fn other_pre_tokenizers_cut_as_they_say() {
     let digits = |individual| json!({ "type": "Digits", "individual_digits": individual });

@@ -94,9 +94,8 @@ impl<'de> Visitor<'de> for Merges<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Merge>, A::Error> {
         let mut merges = Vec::new();
         while let Some(Pair(left, right)) = list.next_element()? {
-            let rank = merges.len() as u32;
-            merges.push(merge(self.ids, rank, &left, &right).ok_or_else(|| {
-                let (left, right) = (quote(&left), quote(&right));
+            merges.push(merge(self.ids, &left, &right).ok_or_else(|| {
+                let (rank, left, right) = (merges.len(), quote(&left), quote(&right));
                 A::Error::custom(format!(
                     "merge {rank} is of {left} and {right}, expected two tokens whose sum is a token"
                 ))
