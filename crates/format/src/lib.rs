@@ -1,13 +1,22 @@
 //! Model files, read without IO: bytes in, a checked description out.
 //!
-//! The caller fetches the first bytes of a file, from wherever it rests, and hands them to [`Gguf::parse`];
-//! [`Checkpoint::from_gguf`] then says what the file means for Llama: config, tensors, tokenizer.
+//! The caller fetches bytes, from wherever they rest, and hands them to the parser of the container: [`Gguf::parse`],
+//! [`SafetensorsHeader::parse`], [`MlcCache::parse`] or [`PthReader`]. [`Checkpoint`] then says what the files mean for
+//! Llama: config, tensors, tokenizer. [`ModelFolder`] says which files a folder has to give.
 //!
 //! ```text
-//! first bytes -> Gguf (what the file says) -> Checkpoint (what the model needs, every claim checked)
-//! all bytes, in order -> RowReader -> rows of each tensor, in one order of rows -> dequantize -> f32
+//! header bytes -> Gguf, Pth, ... (what a file says) -> Checkpoint (what the model needs, every claim checked)
+//! all bytes -> RowReader -> rows of each tensor, in one order of rows -> dequantize -> f32
 //! f32 -> quantize, quantize_best -> blocks
 //! ```
+//!
+//! | container | rows come out as |
+//! |---|---|
+//! | GGUF, whole or split | the file's own types |
+//! | Hub folder of safetensors: F32, F16, BF16 | the same |
+//! | the same with AWQ, GPTQ, compressed-tensors or NF4 | `Q4_0`, `Q4_Z`, `Q8_0`: see `packed` |
+//! | MLC folder, q4f16_1 | `Q4_0` |
+//! | Meta's `.pth`, in one part or several | BF16 |
 //!
 //! Whoever holds a [`Checkpoint`] need not check again: every length lies inside the file, every shape agrees
 //! with the config, every type can be computed with.

@@ -127,6 +127,10 @@ fn nf4(fields: &Fields) -> Result<Quantization, FormatError> {
     if fields.boolean("load_in_4bit")? != Some(true) {
         return Err(unsupported(format!("{METHOD} with other than 4 bits")));
     }
+    match fields.string("bnb_4bit_quant_storage")?.unwrap_or("uint8") {
+        "uint8" => {}
+        other => return Err(unsupported(format!("{METHOD} with storage of type {}", quote(other)))),
+    }
     match fields.string("bnb_4bit_quant_type")?.unwrap_or("fp4") {
         "nf4" => Ok(Quantization::Nf4),
         other => Err(unsupported(format!("{METHOD} of type {}", quote(other)))),

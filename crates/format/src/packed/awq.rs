@@ -29,19 +29,28 @@ impl Awq {
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
         let (qweight, qzeros) = (parts.words(QWEIGHT), parts.words(QZEROS));
-        let of_rows = parts.tensor.rows;
-        let words = (of_rows / 8).max(1); // Of a column, and of a group.
-        let mut q = vec![0; rows.len() * parts.tensor.columns]; // [rows, columns]
-        for (column, words) in qweight.chunks_exact(words).enumerate() {
-            let of_column = q.iter_mut().skip(column).step_by(parts.tensor.columns);
-            for (q, row) in of_column.zip(rows.clone()) {
-                *q = nibble(words, row / 8, NIBBLE_OF[row % 8]);
+        let Parts { tensor, .. } = *parts;
+        let words = (tensor.rows / 8).max(1); // Of a column, and of a group.
+        let wanted = rows.start / 8..rows.end.div_ceil(8);
+        // The words of some rows, spread column by column: [columns, 8 words].
+        let width = (8 * wanted.len()).max(1);
+        let mut spread = vec![0; tensor.columns * width];
+        for (words, spread) in qweight.chunks_exact(words).zip(spread.chunks_exact_mut(width)) {
+            let words = words.get(wanted.clone()).unwrap_or_default();
+            for (word, spread) in words.iter().zip(spread.as_chunks_mut::<8>().0) {
+                let word = u32::from_le_bytes(*word);
+                *spread = NIBBLE_OF.map(|nibble| (word >> (4 * nibble) & 15) as u8);
             }
         }
-        for (q, row) in q.chunks_exact(parts.tensor.columns).zip(rows) {
-            let scale = |group| parts.scale(SCALES, self.scales, group * of_rows + row);
+        let mut q = vec![0; tensor.columns];
+        for row in rows {
+            let at = row - 8 * wanted.start;
+            for (q, spread) in q.iter_mut().zip(spread.chunks_exact(width)) {
+                *q = spread.get(at).copied().unwrap_or_default();
+            }
+            let scale = |group| parts.scale(SCALES, self.scales, group * tensor.rows + row);
             let zero = |group| nibble(qzeros, group * words + row / 8, NIBBLE_OF[row % 8]);
-            columns.push_q4_z(q, out, scale, zero)?;
+            columns.push_q4_z(&q, out, scale, zero)?;
         }
         Ok(())
     }

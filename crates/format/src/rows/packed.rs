@@ -71,4 +71,4 @@ impl RowReader<'_> {
 }
 
 /// Rows whose weights, a byte each, stay in a cache while they are put together.
-const UNPACKED_TOGETHER: usize = 64;
+const UNPACKED_TOGETHER: usize = 32;

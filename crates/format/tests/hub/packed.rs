@@ -238,7 +238,7 @@ fn passes() {
 
 #[test]
 fn configs_that_are_not_run() {
-    let rows: [(Value, &str); 24] = [
+    let rows: [(Value, &str); 25] = [
         (json!("awq"), "config.json: quantization_config: expected an object, found \"awq\"."),
         (json!({}), "config.json: quantization_config.quant_method is missing."),
         (
@@ -302,6 +302,10 @@ fn configs_that_are_not_run() {
         (
             json!({"quant_method": "bitsandbytes", "load_in_8bit": true}),
             "\"bitsandbytes\" with other than 4 bits is not",
+        ),
+        (
+            json!({"quant_method": "bitsandbytes", "load_in_4bit": true, "bnb_4bit_quant_storage": "bfloat16"}),
+            "\"bitsandbytes\" with storage of type \"bfloat16\" is not",
         ),
         (
             json!({"quant_method": "bitsandbytes", "load_in_4bit": true}),
