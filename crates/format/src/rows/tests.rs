@@ -1,4 +1,5 @@
 use super::*;
+use crate::checkpoint::Merged;
 use crate::{GgmlType, TensorName};
 
 /// Tensors of `rows` rows of 32 `F32`, one behind the other with a gap of 8 bytes, in two files.
@@ -59,6 +60,39 @@ fn rows_come_whole_and_in_order_whatever_the_pieces() {
         reader.finish().unwrap();
         assert_eq!(got, expected, "pieces of {piece_len}");
     }
+}
+
+/// Halves of 40,000 rows of 64 `F32` in two files: 10 MB, which are put together in three chunks.
+#[test]
+fn columns_of_several_files_come_together() {
+    const ROWS: usize = 40_000;
+    let part = |first: usize| -> Vec<u8> {
+        let value = move |row: usize, column: usize| (row * 64 + first + column) as f32;
+        (0..ROWS).flat_map(|row| (0..32).flat_map(move |column| value(row, column).to_le_bytes())).collect()
+    };
+    let files = [part(0), part(32)];
+    let parts = [0, 1].map(|file| Span { file, offset: 0, len: ROWS as u64 * 128 });
+    let merged = Merged { parts: parts.into(), along: Along::Columns };
+    let (name, stored) = (TensorName::EmbedTokens, Stored::Merged(merged));
+    let tensors = [TensorInfo { name, dtype: GgmlType::F32, rows: ROWS, columns: 64, stored }];
+    let mut reader = RowReader::of(&tensors);
+    let (mut next, mut chunks) = (0, 0);
+    while let Some(span) = reader.wants() {
+        assert!(span.len <= CHUNK_BYTES as u64);
+        let bytes = &files[span.file][span.offset as usize..][..span.len as usize];
+        let take = &mut |rows: Rows| {
+            assert_eq!(rows.first_row * 64, next);
+            for le in rows.bytes.as_chunks().0 {
+                assert_eq!(f32::from_le_bytes(*le), next as f32);
+                next += 1;
+            }
+            chunks += 1;
+            Ok::<_, FormatError>(())
+        };
+        reader.push(span.file, span.offset, bytes, take).unwrap();
+    }
+    reader.finish().unwrap();
+    assert_eq!((next, chunks), (ROWS * 64, 3));
 }
 
 #[test]

@@ -223,6 +223,27 @@ fn packed_output() {
     packed.check(GgmlType::Q4_Z);
 }
 
+/// 6 MB of blocks, which are given in two chunks.
+#[test]
+fn packed_output_in_chunks() {
+    const MANY: usize = 50_000;
+    let mut packed = awq();
+    let lm_head = Quantized::random(MANY, HIDDEN, 64, 78);
+    for name in ["lm_head.weight", "model.embed_tokens.weight"] {
+        packed.folder.remove(name);
+    }
+    packed.folder.config["vocab_size"] = json!(MANY);
+    packed.folder.push(1, "model.embed_tokens.weight", &[MANY, HIDDEN]);
+    packed.folder.tensors.extend(lm_head.awq("lm_head"));
+    packed.expected.insert(TensorName::LmHead, lm_head.values());
+    let (files, weights_files) = packed.folder.files();
+    let checkpoint = Checkpoint::from_hub(files).unwrap();
+    let got = weights(&checkpoint, &weights_files, 1 << 20);
+    for (name, expected) in &packed.expected {
+        assert_equal(&name.to_string(), &got[name], expected);
+    }
+}
+
 /// safetensors' own order has all words of a file before all scales: a single pass does not do.
 #[test]
 fn passes() {
