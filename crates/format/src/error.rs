@@ -186,8 +186,6 @@ pub enum Part {
     MlcConfig,
     /// Where an MLC folder's tensors lie.
     MlcCache,
-    /// A model's folder as a whole.
-    Folder,
     /// The archive that a `.pth` file is.
     Zip,
     /// The list of tensors in a `.pth` file.
@@ -215,7 +213,6 @@ impl std::fmt::Display for Part {
             Part::ChatTemplate => "chat template",
             Part::MlcConfig => "mlc-chat-config.json",
             Part::MlcCache => "tensor-cache.json",
-            Part::Folder => "folder",
             Part::Zip => "ZIP archive",
             Part::Pickle => "data.pkl",
             Part::ParamsJson => "params.json",

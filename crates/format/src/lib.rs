@@ -2,7 +2,7 @@
 //!
 //! The caller fetches bytes, from wherever they rest, and hands them to the parser of the container: [`Gguf::parse`],
 //! [`SafetensorsHeader::parse`], [`MlcCache::parse`] or [`PthReader`]. [`Checkpoint`] then says what the files mean for
-//! Llama: config, tensors, tokenizer. [`ModelFolder`] says which files a folder has to give.
+//! Llama: config, tensors, tokenizer.
 //!
 //! ```text
 //! header bytes -> Gguf, Pth, ... (what a file says) -> Checkpoint (what the model needs, every claim checked)
@@ -28,7 +28,6 @@ mod blocks;
 mod checkpoint;
 mod config;
 mod error;
-mod folder;
 mod generation;
 mod ggml_type;
 mod gguf;
@@ -52,7 +51,6 @@ pub use blocks::{dequantize, quantize, quantize_best};
 pub use checkpoint::{Along, Checkpoint, Merged, RowOrder, Span, Stored, TensorInfo};
 pub use config::Config;
 pub use error::{FormatError, Part};
-pub use folder::{ModelFolder, Needs};
 pub use generation::GenerationConfig;
 pub use ggml_type::GgmlType;
 pub use gguf::{Array, Gguf, GgufTensor, Metadata, Value, ValueType};

@@ -10,8 +10,7 @@
 //! model-00001-of-0000N.safetensors
 //! ```
 //!
-//! [`ModelFolder`](crate::ModelFolder) says which file to ask for next, one after the other;
-//! [`Checkpoint::from_hub`](crate::Checkpoint::from_hub) then reads them all.
+//! [`Checkpoint::from_hub`](crate::Checkpoint::from_hub) reads them all.
 //! Source of the fields: transformers' `LlamaConfig`, `GenerationConfig` and `PreTrainedTokenizerBase`.
 
 mod chat_template;
@@ -47,7 +46,7 @@ pub struct HubFiles {
     pub chat_template: Option<ChatTemplateFile>,
     /// `model.safetensors.index.json`, if there is one.
     pub index: Option<HubIndex>,
-    /// The headers of the weights' files, in the order in which [`Needs::Safetensors`](crate::Needs::Safetensors) names them.
+    /// The headers of the weights' files, in the order in which [`HubIndex::files`] names them.
     pub weights: Vec<SafetensorsHeader>,
     /// What the model is called by whoever fetched it: the folder's or the repository's name.
     pub name: Option<String>,
