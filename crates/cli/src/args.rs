@@ -9,7 +9,7 @@ use llama::KvType;
 use crate::ids::Ids;
 use crate::location::Location;
 
-/// Llama models in GGUF files, run privately on this machine.
+/// Llama models, run privately on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "pronk", version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -31,13 +31,15 @@ pub(crate) enum Command {
     Render(RenderArgs),
     /// Chat in the terminal, or with one message a line on stdin. Ctrl-C stops an answer; a second one ends.
     Chat(ChatArgs),
+    /// Measure how well a model foretells a text, and what it has lost against another: a quantized one, say.
+    Perplexity(PerplexityArgs),
     /// Measure speed, time to load, and what each token asks of the GPU.
     Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// A GGUF file: a path, or an http(s) URL.
+    /// A GGUF file, or a folder of Hugging Face, MLC or Meta: a path, or an http(s) URL (a folder's ends with /).
     #[arg(value_name = "MODEL", value_parser = OsStringValueParser::new().map(Location::from))]
     pub(crate) location: Location,
     /// Keep nothing of a URL's bytes on disk (else they are kept in the user's cache folder, under pronk/).
@@ -179,6 +181,29 @@ pub(crate) struct ChatArgs {
     /// How the GPU stores keys and values.
     #[arg(long, value_enum, default_value_t = KvName::F16)]
     pub(crate) kv: KvName,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PerplexityArgs {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// A text file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// Another model, taken as the truth: what this one's probabilities diverge from.
+    #[arg(long, value_name = "MODEL", value_parser = OsStringValueParser::new().map(Location::from))]
+    pub(crate) against: Option<Location>,
+    /// Tokens of a window; the second half of each is scored.
+    #[arg(long, value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u32).range(4..=1 << 17))]
+    pub(crate) window: u32,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    /// How the GPU stores keys and values; f32 by default here, so that the numbers are exact.
+    #[arg(long, value_enum, default_value_t = KvName::F32)]
+    pub(crate) kv: KvName,
+    /// Print {"tokens":…,"perplexity":…,"against":{…}}
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

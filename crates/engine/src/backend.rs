@@ -154,18 +154,20 @@ impl Backend {
         }
     }
 
-    /// Reads `ids` and chooses after each of them; gives the logits after the last, too: `[vocab_size]`.
-    pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<(Vec<u32>, Vec<f32>), EngineError> {
+    /// Reads `ids`, at most so many, and chooses after each of them.
+    pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
         match self {
-            Backend::Gpu(model) => {
-                let choices = model.choose_each(ids).await?;
-                let logits = model.logits_of(ids.len() - 1).await?;
-                Ok((choices, logits))
-            }
-            Backend::Reference(reference) => {
-                let choices = ids.iter().map(|id| reference.read(&[*id])).collect();
-                Ok((choices, reference.logits.clone()))
-            }
+            Backend::Gpu(model) => Ok(model.choose_each(ids).await?),
+            Backend::Reference(reference) => Ok(ids.iter().map(|id| reference.read(&[*id])).collect()),
+        }
+    }
+
+    /// The logits after token `row` of the last [`Backend::choose_each`]: `[vocab_size]`.
+    pub(crate) async fn logits_of(&self, row: usize) -> Result<Vec<f32>, EngineError> {
+        match self {
+            Backend::Gpu(model) => Ok(model.logits_of(row).await?),
+            // It takes one token at a time.
+            Backend::Reference(reference) => Ok(reference.logits.clone()),
         }
     }
 }

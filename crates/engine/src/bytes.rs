@@ -1,5 +1,7 @@
 //! The bytes of a model's files, file after file, each once.
 
+use std::collections::VecDeque;
+
 use format::{Checkpoint, Pth, PthReader, Span};
 use store::{Files, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
@@ -144,19 +146,19 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         for name in names {
             files.push(self.open(name).await?);
         }
-        let mut last: Option<(usize, Piece)> = None;
+        // Parts that are read in turns lie in two places, and no more than two pieces are in memory.
+        let mut latest: VecDeque<(usize, Piece)> = VecDeque::with_capacity(2);
         while let Some(span) = weights.wants() {
             let index = (span.offset / PIECE_SIZE) as u32; // Of a file that is short enough for a record.
-            let is_last =
-                last.as_ref().is_some_and(|(file, piece)| (*file, piece.index) == (span.file, index));
-            if !is_last {
-                // One piece at a time: the old one goes before the new one comes.
-                drop(last.take());
+            let place = (span.file, index);
+            if !latest.iter().any(|(file, piece)| (*file, piece.index) == place) {
+                latest.truncate(1);
                 let Some(pieces) = files.get_mut(span.file) else { return Ok(()) };
                 self.report.begin_weights(sizes.iter().take(span.file).sum(), sizes.iter().sum());
-                last = Some((span.file, self.report.piece(pieces, index).await?));
+                latest.push_front((span.file, self.report.piece(pieces, index).await?));
             }
-            if let Some((file, piece)) = &last {
+            let held = latest.iter().find(|(file, piece)| (*file, piece.index) == place);
+            if let Some((file, piece)) = held {
                 weights.push(*file, piece.offset, &piece.bytes)?;
             }
         }

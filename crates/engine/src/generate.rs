@@ -171,17 +171,42 @@ impl Engine {
         self.check(ids)?;
         self.cached.clear();
         self.backend.rewind(0);
-        let mut choices = Vec::with_capacity(ids.len());
-        let mut logits = Vec::new();
+        let total = ids.len();
+        let (mut choices, mut logits) = (Vec::with_capacity(total), Vec::new());
         for ids in ids.chunks(self.backend.each()) {
-            let (chosen, last) = self.backend.choose_each(ids).await?;
-            choices.extend(chosen);
-            logits = last;
+            choices.extend(self.backend.choose_each(ids).await?);
+            if choices.len() == total {
+                logits = self.backend.logits_of(ids.len() - 1).await?;
+            }
         }
         if choices.contains(&llama::NOT_A_NUMBER) {
             return Err(EngineError::NotANumber);
         }
         Ok((logits, choices))
+    }
+}
+
+impl Engine {
+    /// Reads `ids` into an empty context, and gives `take` the logits after each of them from number `from` on:
+    /// the number, and `[vocab_size]`.
+    pub async fn each_logits(
+        &mut self,
+        ids: &[u32],
+        from: usize,
+        take: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        self.check(ids)?;
+        self.cached.clear();
+        self.backend.rewind(0);
+        let mut done = 0;
+        for ids in ids.chunks(self.backend.each()) {
+            self.backend.choose_each(ids).await?;
+            for row in from.saturating_sub(done).min(ids.len())..ids.len() {
+                take(done + row, &self.backend.logits_of(row).await?);
+            }
+            done += ids.len();
+        }
+        Ok(())
     }
 }
 

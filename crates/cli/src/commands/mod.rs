@@ -5,6 +5,7 @@ mod chat;
 mod generate;
 mod inspect;
 mod logits;
+mod perplexity;
 mod stream;
 mod text;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Tokenize(args) => text::tokenize(&args),
         Command::Render(args) => text::render(&args),
         Command::Chat(args) => chat::chat(&args),
+        Command::Perplexity(args) => perplexity::perplexity(&args),
         Command::Bench(args) => bench::bench(&args),
     }
 }

@@ -179,3 +179,24 @@ fn bench_prints_rows_for_xtask() {
     let rows: Value = serde_json::from_str(&reference.stdout).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 3, "the reference has no GPU to count on: {reference:?}");
 }
+
+#[test]
+fn perplexity_is_the_same_on_every_device_and_nothing_is_lost_against_itself() {
+    let scratch = Scratch::new();
+    let text = "The quick brown fox jumps over the lazy dog, and then it rests. ".repeat(4);
+    let file = scratch.file("text.txt", text.as_bytes());
+    let ask = ["perplexity", MODEL, &file, "--window", "64", "--json"];
+    let reference = pronk(&[ask.as_slice(), &REFERENCE].concat()).json();
+    let gpu = pronk(&[ask.as_slice(), &["--against", MODEL]].concat()).json();
+    let number = |report: &Value, path: &str| report.pointer(path).and_then(Value::as_f64).unwrap();
+    assert!(number(&reference, "/perplexity") > 1.0 && reference.get("against").is_none(), "{reference}");
+    // The second halves of three whole windows.
+    assert_eq!((&reference["tokens"], &gpu["tokens"]), (&json!(96), &json!(96)));
+    let ratio = number(&gpu, "/perplexity") / number(&reference, "/perplexity");
+    assert!((ratio - 1.0).abs() < 1e-4, "{gpu} {reference}");
+    assert_eq!(number(&gpu, "/against/mean_kl_divergence"), 0.0);
+    assert_eq!(number(&gpu, "/against/same_top"), 1.0);
+
+    pronk(&["perplexity", MODEL, &file, "--window", "1000"]).failed_with("and a window takes 1000");
+    pronk(&["perplexity", MODEL, "/no/such/text"]).failed_with("The text /no/such/text can't be read");
+}
