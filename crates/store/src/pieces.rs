@@ -14,10 +14,8 @@ mod tests;
 use std::ops::Range;
 
 use crate::http::check_start;
+use crate::record::MAX_SIZE;
 use crate::{Hash, Origin, PIECE_SIZE, Piece, Progress, Record, Source, Store, StoreError, retry};
-
-/// The longest file that is read: what fits no browser's storage for years, yet its record is small.
-const MAX_SIZE: u64 = 1 << 40;
 
 /// Fetches of a piece whose hash is wrong: the second one sets right what was damaged on the way.
 const FETCHES: u32 = 2;
@@ -78,7 +76,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
             stored => {
                 let first_missing = stored.as_ref().and_then(Record::first_missing).unwrap_or(0);
                 pieces.record = pieces.ask_source(u64::from(first_missing) * piece_size).await?;
-                match stored.filter(|stored| is_same_file(stored, &pieces.record)) {
+                match stored.filter(|stored| stored.may_be_of_the_file_of(&pieces.record)) {
                     Some(stored) => pieces.record.pieces = stored.pieces,
                     None => pieces.forget().await,
                 }
@@ -142,7 +140,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     /// The stored record, if it can speak of the file whose hashes were published.
     async fn read_record(&mut self) -> Option<Record> {
         match self.store.record(&self.model).await {
-            Ok(record) => record.filter(|record| is_usable(record, &self.expected, self.piece_size)),
+            Ok(record) => record.filter(|record| record.can_be_of(&self.expected, self.piece_size)),
             Err(StoreError::DamagedRecord { .. }) => None,
             // It may be readable the next time, so nothing is written over it.
             Err(error) => {
@@ -289,23 +287,4 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
         }
         self.store.keep_record(&self.model, &self.record).await
     }
-}
-
-/// Whether a record can speak of the file whose hashes were published.
-fn is_usable(record: &Record, expected: &[Hash], piece_size: u64) -> bool {
-    let agrees =
-        |(stored, published): (&Option<Hash>, &Hash)| stored.is_none_or(|stored| stored == *published);
-    record.size <= MAX_SIZE
-        && record.pieces.len() as u64 == record.size.div_ceil(piece_size)
-        && (expected.is_empty() || expected.len() == record.pieces.len())
-        && record.pieces.iter().zip(expected).all(agrees)
-}
-
-/// Whether a half stored file is the one that the source has now, as far as one can tell.
-fn is_same_file(stored: &Record, now: &Record) -> bool {
-    let versions_differ = match (&stored.version, &now.version) {
-        (Some(stored), Some(now)) => stored != now,
-        _ => false,
-    };
-    stored.size == now.size && !versions_differ
 }

@@ -22,6 +22,9 @@ pub struct Record {
     pub pieces: Vec<Option<Hash>>,
 }
 
+/// The longest file that is read: what fits no browser's storage for years, yet its record is small.
+pub(crate) const MAX_SIZE: u64 = 1 << 40;
+
 const MAGIC: &[u8; 8] = b"PRONKREC";
 const FORMAT: u32 = 1;
 const NONE: u32 = u32::MAX;
@@ -35,6 +38,25 @@ impl Record {
     /// The first piece that is not kept.
     pub(crate) fn first_missing(&self) -> Option<u32> {
         self.pieces.iter().position(Option::is_none).map(|index| index as u32)
+    }
+
+    /// Whether it can speak of the file whose hashes were published, in pieces of this size.
+    pub(crate) fn can_be_of(&self, published: &[Hash], piece_size: u64) -> bool {
+        let agrees =
+            |(stored, published): (&Option<Hash>, &Hash)| stored.is_none_or(|stored| stored == *published);
+        self.size <= MAX_SIZE
+            && self.pieces.len() as u64 == self.size.div_ceil(piece_size)
+            && (published.is_empty() || published.len() == self.pieces.len())
+            && self.pieces.iter().zip(published).all(agrees)
+    }
+
+    /// Whether a half stored file is the one that the source has now, as far as one can tell.
+    pub(crate) fn may_be_of_the_file_of(&self, now: &Record) -> bool {
+        let versions_differ = match (&self.version, &now.version) {
+            (Some(stored), Some(now)) => stored != now,
+            _ => false,
+        };
+        self.size == now.size && !versions_differ
     }
 
     /// The record as bytes.
