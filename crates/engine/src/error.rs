@@ -102,7 +102,9 @@ impl EngineError {
                 GpuError::Lost { .. } => FailureKind::DeviceLost,
                 GpuError::Refused { .. } => FailureKind::Internal,
             },
-            EngineError::Llama(LlamaError::Context { .. }) => FailureKind::Prompt,
+            EngineError::Llama(LlamaError::Context { .. } | LlamaError::ContextTooLong { .. }) => {
+                FailureKind::Prompt
+            }
             EngineError::Llama(_) => FailureKind::ModelFile,
             EngineError::EmptyPrompt
             | EngineError::PromptTooLong { .. }

@@ -79,6 +79,9 @@ impl Engine {
         };
 
         let options = model_options(options, &checkpoint.config)?;
+        if let Some(gpu) = &gpu {
+            options.check_device(&checkpoint.config, gpu.limits())?;
+        }
         let weights = match gpu {
             Some(gpu) => on_gpu(gpu, &checkpoint, &files, &mut bytes).await?,
             None => on_cpu(&checkpoint, &files, &mut bytes).await?,

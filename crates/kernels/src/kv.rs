@@ -81,6 +81,12 @@ impl KvCache {
         Ok(KvCache { dtype, heads, positions, keys, values })
     }
 
+    /// Most positions whose keys, and whose values, fit one binding of `limit` bytes each.
+    pub fn positions_in(limit: u64, heads: Heads, dtype: KvType) -> usize {
+        let positions = limit / (heads.kv_columns() as u64 * dtype.bytes());
+        usize::try_from(positions).unwrap_or(usize::MAX) / POSITION_BLOCK * POSITION_BLOCK
+    }
+
     /// The heads it holds.
     pub fn heads(&self) -> Heads {
         self.heads

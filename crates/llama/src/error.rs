@@ -39,6 +39,17 @@ pub enum LlamaError {
         /// `max_position_embeddings`
         most: usize,
     },
+    /// More context than the device can hold.
+    #[error(
+        "a context of {asked} tokens was asked for, but this device can hold the keys and values of at most {most}; \
+         ask for fewer, or for halves in place of floats"
+    )]
+    ContextTooLong {
+        /// Asked for.
+        asked: usize,
+        /// The most that fit.
+        most: usize,
+    },
     /// A head size that the attention kernel does not divide into quads.
     #[error("the model's head_dim is {found}; this engine needs a multiple of 4, at most 256")]
     HeadDim {

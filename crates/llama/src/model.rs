@@ -1,7 +1,7 @@
 //! A loaded model: steps in, ids out.
 
 use format::Config;
-use gpu::{Gpu, Receipt};
+use gpu::{Gpu, Limits, Receipt};
 use kernels::{KvCache, KvType, RopeTable, StepParams};
 
 use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
@@ -30,6 +30,15 @@ impl Options {
         }
         Ok(())
     }
+
+    /// Fails if the device can't hold the KV cache of so many tokens; says how many it can.
+    pub fn check_device(&self, config: &Config, limits: Limits) -> Result<(), LlamaError> {
+        let most = KvCache::positions_in(limits.binding_bytes, heads(config), self.kv);
+        match self.context > most {
+            true => Err(LlamaError::ContextTooLong { asked: self.context, most }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A model on its device. A step is handed over and not waited for; only [`Receipt`]s are.
@@ -57,6 +66,7 @@ impl Model {
         options: Options,
     ) -> Result<Model, LlamaError> {
         options.check(&config)?;
+        options.check_device(&config, gpu.limits())?;
         let heads = heads(&config);
         let cache =
             |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
@@ -193,5 +203,22 @@ impl Model {
     fn advance(&mut self, tokens: usize) {
         self.position += tokens;
         self.next_slot = (self.next_slot + 1) % RING;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_that_does_not_fit_is_refused_with_the_one_that_would() {
+        // WebGPU's least, and Llama 3.1 8B's 8 heads of 128: 2,048 bytes of keys a token in halves.
+        let limits = Limits { binding_bytes: 128 << 20, workgroups: 65_535 };
+        let check =
+            |context, kv| Options { context, chunk: 128, kv }.check_device(&Config::LLAMA_3_1_8B, limits);
+        assert_eq!(check(65_536, KvType::F16), Ok(()));
+        let refused = |asked, most| Err(LlamaError::ContextTooLong { asked, most });
+        assert_eq!(check(65_537, KvType::F16), refused(65_537, 65_536));
+        assert_eq!(check(131_072, KvType::F32), refused(131_072, 32_768));
     }
 }
