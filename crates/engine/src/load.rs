@@ -136,6 +136,7 @@ fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo 
         built_with_llama: checkpoint.built_with_llama(),
         context: context as u32,
         max_context: checkpoint.config.max_position_embeddings as u32,
+        warnings: checkpoint.warnings.clone(),
     }
 }
 

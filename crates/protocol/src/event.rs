@@ -186,6 +186,8 @@ pub enum FailureKind {
     DeviceLost,
     /// The conversation cannot be answered as it is: empty, or longer than the context.
     Prompt,
+    /// Nothing has failed, but something is not as it should be.
+    Caveat,
     /// A mistake of ours.
     Internal,
 }

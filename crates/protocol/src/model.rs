@@ -64,4 +64,7 @@ pub struct ModelInfo {
     pub context: u32,
     /// Tokens the model was trained to attend to.
     pub max_context: u32,
+    /// What works, yet not as well as it should: a sentence each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }

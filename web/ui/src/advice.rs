@@ -35,7 +35,7 @@ pub(crate) fn remedy(state: &State, kind: FailureKind) -> Option<Remedy> {
         return Some(Remedy::RestartWorker);
     }
     match (&state.model, kind) {
-        (_, FailureKind::NoWebGpu) => None,
+        (_, FailureKind::NoWebGpu | FailureKind::Caveat) => None,
         (ModelPhase::Loaded(_), FailureKind::Prompt) => Some(Remedy::NewChat),
         (ModelPhase::Loaded(loaded), FailureKind::DeviceLost) => Some(Remedy::Reload(loaded.source.clone())),
         (ModelPhase::Loaded(_), FailureKind::OutOfMemory) => Some(Remedy::NewChat),
@@ -55,6 +55,7 @@ pub(crate) fn heading(kind: FailureKind) -> &'static str {
         FailureKind::OutOfMemory => "The device ran out of memory",
         FailureKind::DeviceLost => "The device was lost",
         FailureKind::Prompt => "This cannot be answered as it is",
+        FailureKind::Caveat => "The model runs, with one reservation",
         FailureKind::Internal => "Something went wrong in Pronk",
     }
 }

@@ -65,6 +65,9 @@ pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
             }
         }
     }?;
+    for warning in &engine.info().warnings {
+        tell(&format!("pronk: {warning}"));
+    }
     if let Some(failure) = engine.not_stored() {
         tell(&format!("pronk: The model runs, but was not kept for the next time. {}", failure.message));
     }

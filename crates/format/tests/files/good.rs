@@ -191,3 +191,28 @@ fn vocabulary_as_large_as_llama_3s() {
     assert_eq!(tokenizer.tokens, tokens);
     assert_eq!(tokenizer.merges, merges);
 }
+
+#[test]
+fn a_llama_3_1_file_without_its_scaling_warns() {
+    let warnings = |vary: Damage| {
+        let mut file = File::tiny();
+        vary(&mut file);
+        read(&file.bytes()).warnings
+    };
+    assert_eq!(warnings(|_| ()), Vec::<String>::new());
+    assert_eq!(warnings(|file| file.remove_tensor("rope_freqs.weight")), Vec::<String>::new());
+    let by_name = warnings(|file| {
+        file.remove_tensor("rope_freqs.weight");
+        file.set("general.name", string("Meta Llama 3.1 8B Instruct"));
+    });
+    let by_shape = warnings(|file| {
+        file.remove_tensor("rope_freqs.weight");
+        file.set("llama.context_length", u32(131_072));
+        file.set("llama.rope.freq_base", f32(500_000.0));
+    });
+    for warnings in [by_name, by_shape] {
+        assert!(matches!(&warnings[..], [warning] if warning.contains("rope_freqs.weight")), "{warnings:?}");
+    }
+    let with_it = warnings(|file| file.set("general.name", string("Meta Llama 3.1 8B Instruct")));
+    assert_eq!(with_it, Vec::<String>::new());
+}

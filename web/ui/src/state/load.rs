@@ -63,7 +63,8 @@ impl State {
                 model.name.clone_from(&entry.name);
             }
         }
-        if let Some(failure) = not_stored {
+        let caveat = |message: &String| Failure { kind: FailureKind::Caveat, message: message.clone() };
+        for failure in not_stored.into_iter().chain(model.warnings.iter().map(caveat)) {
             self.alert(failure);
         }
         self.model = ModelPhase::Loaded(Rc::new(Loaded { source, model, device }));

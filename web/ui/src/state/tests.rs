@@ -53,6 +53,7 @@ fn loaded() -> Event {
             built_with_llama: false,
             context: 2048,
             max_context: 8192,
+            warnings: Vec::new(),
         },
         device: DeviceReport {
             adapter: "lavapipe".to_owned(),

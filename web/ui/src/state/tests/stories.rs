@@ -178,3 +178,14 @@ fn a_restarted_worker_starts_anew_and_the_chat_stays() {
     assert_eq!(talk(&ready.conversation), "[q? a.EndOfTurn]");
     assert!(ready.can_load() && ready.shows_models());
 }
+
+#[test]
+fn a_model_may_come_with_a_reservation() {
+    let Event::Loaded { mut model, device, not_stored } = loaded() else { unreachable!() };
+    model.warnings = vec!["It is old.".to_owned()];
+    let state = hears(&phase("loading"), vec![Event::Loaded { model, device, not_stored }]);
+    assert!(state.loaded().is_some());
+    let said: Vec<_> = state.alerts.iter().map(|alert| (&alert.failure, &alert.remedy)).collect();
+    let expected = Failure { kind: FailureKind::Caveat, message: "It is old.".to_owned() };
+    assert_eq!(said, [(&expected, &None)]);
+}
