@@ -79,6 +79,8 @@ pub(crate) struct GenerateArgs {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArgs,
     /// Most tokens to generate [default: 1024]
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<u32>,
@@ -97,6 +99,17 @@ pub(crate) struct GenerateArgs {
     pub(crate) json: bool,
 }
 
+/// What a conversation's template is told besides the messages.
+#[derive(Debug, Args)]
+pub(crate) struct ConversationArgs {
+    /// A file with a JSON list of the functions that the model may call, as OpenAI's API takes them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tools: Option<String>,
+    /// Today's date for the model, as in "26 Jul 2024".
+    #[arg(long, value_name = "DATE")]
+    pub(crate) date_string: Option<String>,
+}
+
 /// What to continue: exactly one of these.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
@@ -104,7 +117,8 @@ pub(crate) struct Ask {
     /// A text to continue as it stands. Control tokens in it are ordinary text.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) prompt: Option<String>,
-    /// A file with a JSON list of messages, each with role and content; - for stdin.
+    /// A file with a JSON list of messages, each with role and content; - for stdin. Messages may have tool_calls, and
+    /// the list may stand in an object with what else the template takes, as for Hugging Face's.
     #[arg(long, value_name = "FILE")]
     pub(crate) messages: Option<String>,
     /// Ids to continue, as in 1,2,3
@@ -159,9 +173,12 @@ pub(crate) struct TokenizeArgs {
 pub(crate) struct RenderArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// A file with a JSON list of messages, each with role and content; - for stdin.
+    /// A file with a JSON list of messages, each with role and content; - for stdin. Messages may have tool_calls, and
+    /// the list may stand in an object with what else the template takes, as for Hugging Face's.
     #[arg(long, value_name = "FILE")]
     pub(crate) messages: String,
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArgs,
     /// Print {"text":"…","ids":[…]}
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,7 @@
 //! What is asked: a conversation, plain text or ids, as ids that fit the model.
 
 use chat::Prompt;
-use protocol::Message;
+use protocol::{Conversation, Message};
 
 use crate::{Engine, EngineError};
 
@@ -9,6 +9,11 @@ impl Engine {
     /// Renders a conversation with the model's template.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, EngineError> {
         Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render(messages)?)
+    }
+
+    /// Renders a conversation with tools, as [`chat::Template::render_conversation`] does.
+    pub fn render_conversation(&self, conversation: &Conversation) -> Result<Prompt, EngineError> {
+        Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render_conversation(conversation)?)
     }
 
     /// The ids of a text to be continued as it stands: no template, and control tokens in it are ordinary text.

@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use engine::{Engine, EngineError, LoadOptions, StopFlag};
-use protocol::Message;
 use serde::Serialize;
 
 use super::stream::{generate_options, stream};
-use crate::args::{Ask, GenerateArgs};
-use crate::ids::{Ids, messages_from_file};
+use crate::args::{Ask, ConversationArgs, GenerateArgs};
+use crate::ids::{self, Ids, conversation_from_file};
 use crate::output::{print, print_json};
 use crate::source::load;
 
@@ -20,13 +19,13 @@ struct Generated {
 /// What to continue.
 enum Asked {
     Text(String),
-    Messages(Vec<Message>),
+    Messages(ids::Asked),
     Ids(Vec<u32>),
 }
 
 pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
     // A file that can't be read should be heard of before a model is loaded.
-    let asked = Asked::read(args.ask)?;
+    let asked = Asked::read(args.ask, &args.conversation)?;
     let options =
         LoadOptions { device: args.device.device(), context: args.context.context(), kv: args.kv.kv() };
     let mut engine = load(&args.model, options)?;
@@ -42,10 +41,10 @@ pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
 }
 
 impl Asked {
-    fn read(ask: Ask) -> Result<Asked> {
+    fn read(ask: Ask, with: &ConversationArgs) -> Result<Asked> {
         Ok(match (ask.prompt, ask.messages, ask.ids) {
             (Some(text), _, _) => Asked::Text(text),
-            (_, Some(file), _) => Asked::Messages(messages_from_file(&file)?),
+            (_, Some(file), _) => Asked::Messages(conversation_from_file(&file, with)?),
             (_, _, ids) => Asked::Ids(ids.map(|Ids(ids)| ids).unwrap_or_default()),
         })
     }
@@ -53,7 +52,10 @@ impl Asked {
     fn prompt(self, engine: &Engine) -> Result<Vec<u32>, EngineError> {
         match self {
             Asked::Text(text) => engine.encode_prompt(&text),
-            Asked::Messages(messages) => Ok(engine.render(&messages)?.ids),
+            Asked::Messages(ids::Asked::Messages(messages)) => Ok(engine.render(&messages)?.ids),
+            Asked::Messages(ids::Asked::Conversation(conversation)) => {
+                Ok(engine.render_conversation(&conversation)?.ids)
+            }
             Asked::Ids(ids) => Ok(ids),
         }
     }

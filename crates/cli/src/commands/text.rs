@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::{RenderArgs, TokenizeArgs};
-use crate::ids::messages_from_file;
+use crate::ids::{Asked, conversation_from_file};
 use crate::output::{print, print_json};
 use crate::source::read_header;
 
@@ -39,8 +39,12 @@ pub(crate) fn tokenize(args: &TokenizeArgs) -> Result<()> {
 }
 
 pub(crate) fn render(args: &RenderArgs) -> Result<()> {
-    let messages = messages_from_file(&args.messages)?;
-    let prompt = read_header(&args.model)?.template()?.render(&messages)?;
+    let asked = conversation_from_file(&args.messages, &args.conversation)?;
+    let template = read_header(&args.model)?.template()?;
+    let prompt = match &asked {
+        Asked::Messages(messages) => template.render(messages)?,
+        Asked::Conversation(conversation) => template.render_conversation(conversation)?,
+    };
     match args.json {
         true => print_json(&Rendered { text: prompt.text, ids: prompt.ids }),
         false => Ok(print(&prompt.text)?),

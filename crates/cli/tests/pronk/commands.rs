@@ -200,3 +200,31 @@ fn perplexity_is_the_same_on_every_device_and_nothing_is_lost_against_itself() {
     pronk(&["perplexity", MODEL, &file, "--window", "1000"]).failed_with("and a window takes 1000");
     pronk(&["perplexity", MODEL, "/no/such/text"]).failed_with("The text /no/such/text can't be read");
 }
+
+/// The tiny model's template knows no tools; ChatML's fallback neither. What it is told must reach it all the same.
+#[test]
+fn render_takes_tools_and_what_else_a_template_may_ask_for() {
+    let scratch = Scratch::new();
+    let plain = r#"[{"role": "user", "content": "a"}]"#;
+    let called = r#"[{"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "tool_calls":
+            [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]},
+        {"role": "tool", "content": "c"}]"#;
+    let render = |messages: &str, more: &[&str]| {
+        let file = scratch.file("messages.json", messages);
+        pronk(&[&["render", MODEL, "--messages", &file, "--json"], more].concat())
+    };
+    let expected = render(plain, &[]).json();
+    // The same conversation in an object, and with what the template does not use.
+    assert_eq!(render(&format!("{{\"messages\": {plain}}}"), &[]).json(), expected);
+    let tools = scratch.file("tools.json", r#"[{"type": "function", "function": {"name": "f"}}]"#);
+    assert_eq!(render(plain, &["--tools", &tools, "--date-string", "01 Jan 2025"]).json(), expected);
+    // The tool's result is a message too.
+    let text = render(called, &[]).json()["text"].as_str().unwrap().to_owned();
+    assert!(text.contains('b') && text.contains('c'), "{text}");
+
+    let broken = scratch.file("broken.json", "[{]");
+    render(plain, &["--tools", &broken]).failed_with("tools");
+    render(plain, &["--tools", "/no/such/file"]).failed_with("/no/such/file can't be read");
+    render(r#"{"messages": []}"#, &[]).failed_with("does not hold a JSON list of messages");
+}
