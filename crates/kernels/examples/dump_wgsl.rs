@@ -5,8 +5,8 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, argmax_each, attention, embed, matmul,
-    matvec, rms_norm, rope, silu_mul,
+    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, argmax_each, attention, embed, gather,
+    matmul, matvec, rms_norm, rope, silu_mul,
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ const HIDDEN_SIZE: usize = 4096;
 const INTERMEDIATE_SIZE: usize = 14336;
 const VOCAB_SIZE: usize = 128_256;
 const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
+const ROWS: usize = 1001;
 const CHUNK: usize = 8;
 
 /// Everything that a kernel binds.
@@ -60,8 +61,8 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     for weight in &room.weights {
         embed(plan, weight, 0, &room.tokens, &room.hidden);
         for output in [Output::Columns(0), Output::Residual(0)] {
-            matvec(plan, weight, &room.hidden, output, &room.out);
-            matmul(plan, weight, &room.hidden, output, &room.out);
+            matvec(plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+            matmul(plan, weight, 0..ROWS, &room.hidden, output, &room.out);
         }
     }
     rms_norm(plan, &room.hidden, &room.norm, 1e-5, Rows::All, &room.normed);
@@ -71,6 +72,7 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
         attention(plan, &room.q, cache, &room.attended);
     }
     silu_mul(plan, &room.gate_up, &room.act);
+    gather(plan, &room.hidden, &room.norm, &room.normed);
     argmax(plan, &room.logits, &room.sampled, &room.tokens);
     argmax_each(plan, &room.logits, &room.choices);
 }
@@ -79,7 +81,7 @@ impl Room {
     fn new(make: &Allocator) -> Result<Room, GpuError> {
         let tensor = |columns| make.tensor("operand", [CHUNK, columns]);
         let row = |columns| make.tensor("operand", [1, columns]);
-        let weight = |dtype| Weight::new(make, "weight", dtype, [1001, HIDDEN_SIZE]);
+        let weight = |dtype| Weight::new(make, "weight", dtype, [ROWS, HIDDEN_SIZE]);
         let cache = |dtype| KvCache::new(make, HEADS, dtype, 4096);
         Ok(Room {
             weights: WeightType::ALL.into_iter().map(weight).collect::<Result<_, _>>()?,
@@ -89,7 +91,7 @@ impl Room {
             normed: tensor(HIDDEN_SIZE)?,
             wanted: row(HIDDEN_SIZE)?,
             norm: row(HIDDEN_SIZE)?,
-            out: tensor(1001)?,
+            out: tensor(ROWS)?,
             qkv: tensor(HEADS.qkv_columns())?,
             turns: tensor(HEADS.head_dim)?,
             q: tensor(HEADS.q_columns())?,

@@ -1,5 +1,7 @@
 //! Matrix-matrix product `out = X Wᵀ`, the work of prefill.
 
+use std::ops::Range;
+
 use format::layout::TILE;
 use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
 
@@ -11,20 +13,22 @@ const WORKGROUP_SIZE: u32 = 64;
 /// Tokens an invocation takes. Mirrors `TOKENS` in `matmul.wgsl`.
 const TOKENS: u32 = 4;
 
-/// Shapes: `weight` `[rows, columns]`, `x` `[chunk, columns]`, `out` `[at most chunk, at least rows]`.
+/// Shapes: `weight` `[all rows, columns]`, of which `rows` are computed, from one multiple of 4 to another or to the end;
+/// `x` `[chunk, columns]`, `out` `[at most chunk, at least all rows]`.
 /// Only the step's `seq_len` tokens of them are computed; `out` must have room for them.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn matmul<'a>(
     plan: &mut PlanBuilder<'a>,
     weight: &'a Weight,
+    rows: Range<usize>,
     x: &'a Tensor,
     output: Output,
     out: &'a Tensor,
 ) {
-    let [rows, columns] = weight.shape();
+    let [all_rows, columns] = weight.shape();
     assert_eq!(x.shape()[1], columns, "matmul: x");
     assert!(x.shape()[0] >= out.shape()[0], "matmul: chunk");
-    assert!(out.shape()[1] >= output.column() + rows, "matmul: out {:?}", out.shape());
+    assert!(out.shape()[1] >= output.column() + all_rows, "matmul: out {:?}", out.shape());
 
     let kernel = Kernel {
         name: "matmul",
@@ -37,8 +41,9 @@ pub fn matmul<'a>(
         Constant::U32("OUT_COLUMNS", out.shape()[1] as u32),
     ];
     constants.extend(weight.constants());
+    constants.extend(weight.tiles(&rows));
     constants.extend(output.constants());
-    let groups = (rows.div_ceil(TILE) as u32).div_ceil(WORKGROUP_SIZE);
+    let groups = (rows.len().div_ceil(TILE) as u32).div_ceil(WORKGROUP_SIZE);
     let tensors = [&weight.words, &weight.scales, x, out];
     plan.dispatch(
         kernel,
@@ -62,30 +67,38 @@ mod tests {
             .collect()
     }
 
-    /// Every type. `out` has a token and some columns more than are computed, to catch stores out of place.
     #[track_caller]
     fn check(seq_len: usize, rows: usize, blocks: usize, output: Output) {
+        check_some(seq_len, rows, 0..rows, blocks, output);
+    }
+
+    /// Every type. `out` has a token and some columns more than are computed, to catch stores out of place.
+    #[track_caller]
+    fn check_some(seq_len: usize, all_rows: usize, rows: Range<usize>, blocks: usize, output: Output) {
         let gpu = gpu();
         for (seed, dtype) in (1..).zip(WeightType::ALL) {
             let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
-            let (weight, values) = weight(&gpu, seed, dtype, [rows, columns]);
-            let (chunk, width) = (seq_len + 1, output.column() + rows + 3);
+            let (weight, values) = weight(&gpu, seed, dtype, [all_rows, columns]);
+            let (chunk, width) = (seq_len + 1, output.column() + all_rows + 3);
             let x = random(seed + 90, chunk * columns);
             let before = random(seed + 91, chunk * width);
             let out = upload(&gpu, "out", [chunk, width], &before);
             let x_gpu = upload(&gpu, "x", [chunk, columns], &x);
 
             let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
-            let got = run(&gpu, params, &out, |plan| matmul(plan, &weight, &x_gpu, output, &out));
+            let got =
+                run(&gpu, params, &out, |plan| matmul(plan, &weight, rows.clone(), &x_gpu, output, &out));
 
             let mut expected = before;
-            let y = reference(&values, &x[..seq_len * columns], columns);
-            for (into, y) in expected.chunks_exact_mut(width).zip(y.chunks_exact(rows)) {
-                for (into, y) in into[output.column()..].iter_mut().zip(y) {
+            let values = &values[rows.start * columns..rows.end * columns];
+            let y = reference(values, &x[..seq_len * columns], columns);
+            for (into, y) in expected.chunks_exact_mut(width).zip(y.chunks_exact(rows.len())) {
+                for (into, y) in into[output.column() + rows.start..].iter_mut().zip(y) {
                     *into = if matches!(output, Output::Residual(_)) { *into + y } else { *y };
                 }
             }
-            assert_close(&format!("{dtype:?} {seq_len} x [{rows}, {columns}]"), &got, &expected, 1e-5);
+            let what = format!("{dtype:?} {seq_len} x {rows:?} of [{all_rows}, {columns}]");
+            assert_close(&what, &got, &expected, 1e-5);
         }
     }
 
@@ -107,6 +120,12 @@ mod tests {
     #[test]
     fn the_residual_is_added() {
         check(130, 33, 2, Output::Residual(5));
+    }
+
+    #[test]
+    fn some_rows_leave_the_others_alone() {
+        check_some(5, 67, 4..12, 3, Output::Columns(5));
+        check_some(5, 67, 40..67, 3, Output::Residual(0));
     }
 
     #[test]

@@ -8,9 +8,9 @@ const TOKENS = 4u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let tile = id.x;
+    let tile = FIRST_TILE + id.x;
     let first = id.y * TOKENS;
-    if tile >= TILES {
+    if tile >= END_TILE {
         return;
     }
     // Tokens past the end are computed as the last one and not stored.

@@ -15,10 +15,10 @@ fn main(
     let lane = index % lanes;
     // One turn where all subgroups have MIN_SIZE lanes; more where they are wider and so fewer.
     for (var turn = 0u; turn < TILES_PER_GROUP / subgroups; turn++) {
-        let tile = group.x * TILES_PER_GROUP + turn * subgroups + index / lanes;
+        let tile = FIRST_TILE + group.x * TILES_PER_GROUP + turn * subgroups + index / lanes;
         // The last workgroup computes its last tile again instead of leaving: subgroupAdd needs every lane.
-        let y = subgroupAdd(lane_dot(min(tile, TILES - 1u), lane, lanes));
-        if lane == 0u && tile < TILES {
+        let y = subgroupAdd(lane_dot(min(tile, END_TILE - 1u), lane, lanes));
+        if lane == 0u && tile < END_TILE {
             store_tile(tile, y);
         }
     }

@@ -1,5 +1,7 @@
 //! Weight matrices on the device, in the layout of [`format::layout`].
 
+use std::ops::Range;
+
 use format::GgmlType;
 use format::layout::{BLOCK, Quants, Scales, TILE, repack_rows};
 use gpu::{Allocator, Constant, Gpu, GpuError, Tensor};
@@ -86,11 +88,10 @@ impl Weight {
         pieces
     }
 
-    /// What every product needs to know: sizes, and how scales are meant.
+    /// What every kernel needs to know: sizes, and how scales are meant.
     pub(crate) fn constants(&self) -> Vec<Constant> {
         let mut constants = vec![
             Constant::U32("ROWS", self.rows as u32),
-            Constant::U32("TILES", self.rows.div_ceil(TILE) as u32),
             Constant::U32("BLOCKS", (self.columns / BLOCK) as u32),
         ];
         let offset = |offset: u8| Constant::F32("OFFSET", offset.into());
@@ -104,5 +105,18 @@ impl Weight {
             Scales::TwoMinimum { parts: count } => constants.push(parts(count)),
         }
         constants
+    }
+
+    /// Which tiles have these rows, for the products. Panics unless they are whole tiles: a mistake of ours.
+    pub(crate) fn tiles(&self, rows: &Range<usize>) -> [Constant; 2] {
+        assert!(rows.start < rows.end && rows.end <= self.rows, "{}: rows {rows:?}", self.words.label());
+        assert_eq!(rows.start % TILE, 0, "{}: rows {rows:?}", self.words.label());
+        assert!(
+            rows.end.is_multiple_of(TILE) || rows.end == self.rows,
+            "{}: rows {rows:?}",
+            self.words.label()
+        );
+        let (first, end) = (rows.start / TILE, rows.end.div_ceil(TILE));
+        [Constant::U32("FIRST_TILE", first as u32), Constant::U32("END_TILE", end as u32)]
     }
 }
