@@ -19,15 +19,6 @@ pub enum LlamaError {
         /// Its type.
         dtype: GgmlType,
     },
-    /// Columns that are not in the order of the activations.
-    #[error(
-        "{tensor} was quantized by GPTQ with act-order, which is not computed on the GPU; \
-         take a version of the model without it (desc_act false), or another quantization"
-    )]
-    ColumnOrder {
-        /// The first such tensor.
-        tensor: TensorName,
-    },
     /// The bytes did not come in order and whole.
     #[error(transparent)]
     Format(#[from] FormatError),

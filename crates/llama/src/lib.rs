@@ -6,6 +6,7 @@
 //!
 //! The loop around it is `engine`'s; this crate runs one step at a time and waits for nothing.
 
+mod column_order;
 mod error;
 mod loader;
 mod matrix;

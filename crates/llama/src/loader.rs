@@ -44,12 +44,13 @@ impl<'a> Loader<'a> {
 
 /// Puts rows where they belong.
 fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) -> Result<(), LlamaError> {
-    if rows.column_order.is_some() {
-        return Err(LlamaError::ColumnOrder { tensor: rows.tensor.name });
-    }
     match weights.destination(checkpoint, rows.tensor.name) {
         Some(Destination::Rows(matrix, first_row)) => {
-            matrix.write_rows(gpu, first_row + rows.first_row, rows.tensor.dtype, rows.bytes);
+            let first_row = first_row + rows.first_row;
+            matrix.write_rows(gpu, first_row, rows.tensor.dtype, rows.bytes);
+            if let Some(order) = rows.column_order {
+                matrix.note_order(first_row..first_row + rows.bytes.len() / rows.tensor.row_bytes(), order);
+            }
         }
         Some(Destination::Vector(tensor)) => gpu.write_f32(tensor, 0, &values(rows)?),
         Some(Destination::RopeFreqs) => weights.rope_freqs = Some(values(rows)?),

@@ -3,16 +3,23 @@
 //! Rows part for two reasons. q, k and v (gate and up) are stacked into one matrix, so that one dispatch computes
 //! them; where their types differ they keep buffers of their own. And a matrix larger than the device binds at once
 //! is cut into shards.
+//!
+//! Columns may be in an order that is not the activations', and not the same for all rows: see [`ColumnOrders`].
+
+use std::ops::Range;
 
 use format::GgmlType;
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{Output, Weight, WeightType, embed, matmul, matvec};
+
+use crate::column_order::{ColumnOrders, Gathered};
 
 /// A matrix `[rows, columns]` in parts.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     columns: usize,
     parts: Vec<Part>,
+    orders: ColumnOrders,
 }
 
 #[derive(Debug)]
@@ -59,52 +66,88 @@ impl Matrix {
                 first_row += rows;
             }
         }
-        Ok(Matrix { columns, parts })
+        Ok(Matrix { columns, parts, orders: ColumnOrders::new(first_row) })
     }
 
     /// Bytes on the device.
     pub(crate) fn bytes(&self) -> u64 {
-        self.parts.iter().map(|part| part.weight.bytes()).sum()
+        self.parts.iter().map(|part| part.weight.bytes()).sum::<u64>() + self.orders.bytes()
+    }
+
+    /// Input features.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Puts whole rows in place, as [`Weight::write_rows`] does. They may cross shards.
     pub(crate) fn write_rows(&self, gpu: &Gpu, first_row: usize, source: GgmlType, bytes: &[u8]) {
         let row_bytes = self.columns / source.block_len() * source.block_bytes();
-        let end = first_row + bytes.len() / row_bytes;
+        let given = first_row..first_row + bytes.len() / row_bytes;
         for part in &self.parts {
-            let [rows, _] = part.weight.shape();
-            let from = first_row.max(part.first_row);
-            let to = end.min(part.first_row + rows);
-            if from < to {
-                let bytes = &bytes[(from - first_row) * row_bytes..(to - first_row) * row_bytes];
-                part.weight.write_rows(gpu, from - part.first_row, source, bytes);
-            }
+            let Some(rows) = part.of_its_own(&given) else { continue };
+            let before = (part.first_row + rows.start - first_row) * row_bytes;
+            let bytes = &bytes[before..before + rows.len() * row_bytes];
+            part.weight.write_rows(gpu, rows.start, source, bytes);
         }
     }
 
-    /// Adds `out = X Wᵀ` to the plan: a dispatch for each part.
+    /// Notes that the columns of some rows are in this order, `[columns]`.
+    pub(crate) fn note_order(&mut self, rows: Range<usize>, order: &[u32]) {
+        self.orders.note(rows, order);
+    }
+
+    /// The orders of its columns.
+    pub(crate) fn orders(&self) -> &ColumnOrders {
+        &self.orders
+    }
+
+    /// Puts the orders that were noted on the device.
+    pub(crate) fn settle_orders(&mut self, gpu: &Gpu, make: &Allocator) -> Result<(), GpuError> {
+        self.orders.settle(gpu, make)
+    }
+
+    /// Adds `out = X Wᵀ` to the plan: a dispatch for each part. Where columns are in an order of their own, a gather
+    /// comes first.
     pub(crate) fn product<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
         phase: Phase,
         x: &'a Tensor,
+        gathered: &'a Gathered,
         output: Output,
         out: &'a Tensor,
     ) {
-        for part in &self.parts {
-            let output = output.shifted(part.first_row);
-            match phase {
-                Phase::Prefill => matmul(plan, &part.weight, x, output, out),
-                Phase::Decode => matvec(plan, &part.weight, x, output, out),
+        for run in self.orders.runs() {
+            let x = match &run.order {
+                Some(order) => gathered.gather(plan, x, order),
+                None => x,
+            };
+            for part in &self.parts {
+                let Some(rows) = part.of_its_own(&run.rows) else { continue };
+                let output = output.shifted(part.first_row);
+                match phase {
+                    Phase::Prefill => matmul(plan, &part.weight, rows, x, output, out),
+                    Phase::Decode => matvec(plan, &part.weight, rows, x, output, out),
+                }
             }
         }
     }
 
-    /// Adds the look-up of the tokens' rows to the plan: a dispatch for each part.
+    /// Adds the look-up of the tokens' rows to the plan, with columns as they are stored: a dispatch for each part.
     pub(crate) fn embed<'a>(&'a self, plan: &mut PlanBuilder<'a>, tokens: &'a Tensor, out: &'a Tensor) {
         for part in &self.parts {
             embed(plan, &part.weight, part.first_row, tokens, out);
         }
+    }
+}
+
+impl Part {
+    /// Which of the matrix's `rows` it has, counted from its own first; none if it has none of them.
+    fn of_its_own(&self, rows: &Range<usize>) -> Option<Range<usize>> {
+        let [count, _] = self.weight.shape();
+        let from = rows.start.max(self.first_row);
+        let to = rows.end.min(self.first_row + count);
+        (from < to).then(|| from - self.first_row..to - self.first_row)
     }
 }
 

@@ -62,11 +62,12 @@ impl Model {
     pub async fn new(
         gpu: Gpu,
         config: Config,
-        weights: Weights,
+        mut weights: Weights,
         options: Options,
     ) -> Result<Model, LlamaError> {
         options.check(&config)?;
         options.check_device(&config, gpu.limits())?;
+        weights.settle_orders(&gpu).await?;
         let heads = heads(&config);
         let cache =
             |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
@@ -74,8 +75,9 @@ impl Model {
         for layer in 0..config.num_hidden_layers {
             caches.push(cache(layer).await?);
         }
-        let buffers =
-            gpu.allocate("the activations", |make| Activations::new(make, &config, options.chunk)).await?;
+        let buffers = gpu
+            .allocate("the activations", |make| Activations::new(make, &config, options.chunk, &weights))
+            .await?;
         let plans = Plans::new(&gpu, &config, &weights, &caches, &buffers).await?;
         let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.as_deref());
         Ok(Model {

@@ -1,11 +1,13 @@
 //! The forward pass, as lists of dispatches over buffers that are made once.
 //!
 //! Per layer 9 dispatches where q, k, v and gate, up share a type; 4 more for embedding, last norm, head and choice.
+//! Where a matrix's columns have an order of their own, a gather comes before its product.
 
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{Heads, KvCache, Output, Rows, argmax, argmax_each, attention, rms_norm, rope, silu_mul};
 
+use crate::column_order::Gathered;
 use crate::matrix::Phase;
 use crate::weights::{LayerWeights, Weights};
 
@@ -24,6 +26,7 @@ pub(crate) struct Activations {
     attended: Tensor,          // [chunk, heads * head_dim]
     gate_up: Tensor,           // [chunk, 2 * intermediate_size]
     act: Tensor,               // [chunk, intermediate_size]
+    gathered: Gathered,        // [chunk, columns] what any of these is in the order of a matrix's columns
     wanted: Tensor,            // [1, hidden_size] the token whose logits are wanted
     pub(crate) logits: Tensor, // [1, vocab_size]
     pub(crate) sampled: Tensor, // [1, RING] chosen ids
@@ -66,7 +69,14 @@ impl Each {
         let mut plan = gpu.plan();
         let eps = config.rms_norm_eps;
         rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, Rows::All, &buffers.normed);
-        weights.head().product(&mut plan, Phase::Prefill, &buffers.normed, Output::Columns(0), &logits);
+        weights.head().product(
+            &mut plan,
+            Phase::Prefill,
+            &buffers.normed,
+            &buffers.gathered,
+            Output::Columns(0),
+            &logits,
+        );
         argmax_each(&mut plan, &logits, &choices);
         let head = plan.finish().await?;
         Ok(Each { logits, choices, head })
@@ -74,7 +84,12 @@ impl Each {
 }
 
 impl Activations {
-    pub(crate) fn new(make: &Allocator, config: &Config, chunk: usize) -> Result<Activations, GpuError> {
+    pub(crate) fn new(
+        make: &Allocator,
+        config: &Config,
+        chunk: usize,
+        weights: &Weights,
+    ) -> Result<Activations, GpuError> {
         let Config { hidden_size, intermediate_size, .. } = *config;
         let heads = heads(config);
         Ok(Activations {
@@ -87,6 +102,7 @@ impl Activations {
             attended: make.tensor("attended", [chunk, heads.q_columns()])?,
             gate_up: make.tensor("gate_up", [chunk, 2 * intermediate_size])?,
             act: make.tensor("act", [chunk, intermediate_size])?,
+            gathered: Gathered::new(make, chunk, weights.ordered_columns())?,
             wanted: make.tensor("wanted", [1, hidden_size])?,
             logits: make.tensor("logits", [1, config.vocab_size])?,
             sampled: make.tensor("sampled", [1, RING])?,
@@ -104,7 +120,7 @@ impl Plans {
     ) -> Result<Plans, GpuError> {
         let body = async |phase| {
             let mut plan = gpu.plan();
-            weights.embed_tokens.embed(&mut plan, &buffers.tokens, &buffers.hidden);
+            weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
             for (layer, cache) in weights.layers.iter().zip(caches) {
                 forward(&mut plan, phase, config, layer, cache, buffers);
             }
@@ -125,6 +141,7 @@ impl Plans {
             &mut plan,
             Phase::Decode,
             &buffers.wanted,
+            &buffers.gathered,
             Output::Columns(0),
             &buffers.logits,
         );
@@ -142,21 +159,21 @@ fn forward<'a>(
     cache: &'a KvCache,
     buffers: &'a Activations,
 ) {
-    let Activations { turns, hidden, normed, qkv, q, attended, gate_up, act, .. } = buffers;
+    let Activations { turns, hidden, normed, qkv, q, attended, gate_up, act, gathered, .. } = buffers;
     let eps = config.rms_norm_eps;
 
     // Attention: normalise, project to q, k and v, turn them by their position, attend, project back.
     rms_norm(plan, hidden, &layer.input_layernorm, eps, Rows::All, normed);
-    layer.qkv_proj.product(plan, phase, normed, Output::Columns(0), qkv);
+    layer.qkv_proj.product(plan, phase, normed, gathered, Output::Columns(0), qkv);
     rope(plan, qkv, turns, q, cache);
     attention(plan, q, cache, attended);
-    layer.o_proj.product(plan, phase, attended, Output::Residual(0), hidden);
+    layer.o_proj.product(plan, phase, attended, gathered, Output::Residual(0), hidden);
 
     // MLP: normalise, widen twice, gate, narrow.
     rms_norm(plan, hidden, &layer.post_attention_layernorm, eps, Rows::All, normed);
-    layer.gate_up_proj.product(plan, phase, normed, Output::Columns(0), gate_up);
+    layer.gate_up_proj.product(plan, phase, normed, gathered, Output::Columns(0), gate_up);
     silu_mul(plan, gate_up, act);
-    layer.down_proj.product(plan, phase, act, Output::Residual(0), hidden);
+    layer.down_proj.product(plan, phase, act, gathered, Output::Residual(0), hidden);
 }
 
 pub(crate) fn heads(config: &Config) -> Heads {

@@ -2,17 +2,21 @@
 //!
 //! The only place outside of `format` that knows which tensor is which.
 
+use std::collections::BTreeSet;
+
 use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
-use gpu::{Allocator, Gpu, GpuError, Tensor};
-use kernels::WeightType;
+use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
+use kernels::{WeightType, gather};
 
 use crate::LlamaError;
+use crate::column_order::{Gathered, inverse, place};
 use crate::matrix::{Matrix, Stack};
 
 /// All weights of a model.
 #[derive(Debug)]
 pub struct Weights {
-    pub(crate) embed_tokens: Matrix, // [vocab_size, hidden_size]
+    embed_tokens: Matrix,       // [vocab_size, hidden_size]
+    embed_back: Option<Tensor>, // [1, hidden_size] where embed_tokens has each feature, if its columns have an order
     pub(crate) layers: Vec<LayerWeights>,
     pub(crate) norm: Tensor,                 // [1, hidden_size]
     pub(crate) lm_head: Option<Matrix>,      // [vocab_size, hidden_size]; tied to embed_tokens if absent
@@ -34,7 +38,7 @@ pub(crate) struct LayerWeights {
 #[derive(Debug)]
 pub(crate) enum Destination<'a> {
     /// To these rows of a matrix.
-    Rows(&'a Matrix, usize),
+    Rows(&'a mut Matrix, usize),
     /// To a vector on the device.
     Vector(&'a Tensor),
     /// To the CPU, which computes the turns of RoPE.
@@ -59,7 +63,8 @@ impl Weights {
         for index in 0..checkpoint.config.num_hidden_layers {
             layers.push(room.layer(gpu, index).await?);
         }
-        Ok(Weights { embed_tokens, layers, norm, lm_head, rope_freqs: checkpoint.config.rope_freqs() })
+        let (embed_back, rope_freqs) = (None, checkpoint.config.rope_freqs());
+        Ok(Weights { embed_tokens, embed_back, layers, norm, lm_head, rope_freqs })
     }
 
     /// What turns the last hidden state into logits: the embeddings, where they are tied.
@@ -69,38 +74,84 @@ impl Weights {
 
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
+        self.matrices().map(Matrix::bytes).sum()
+    }
+
+    fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self
             .layers
             .iter()
             .flat_map(|layer| [&layer.qkv_proj, &layer.o_proj, &layer.gate_up_proj, &layer.down_proj]);
-        let matrices = layers.chain([&self.embed_tokens]).chain(&self.lm_head);
-        matrices.map(Matrix::bytes).sum()
+        layers.chain([&self.embed_tokens]).chain(&self.lm_head)
+    }
+
+    fn matrices_mut(&mut self) -> impl Iterator<Item = &mut Matrix> {
+        let layers = self.layers.iter_mut().flat_map(|layer| {
+            [&mut layer.qkv_proj, &mut layer.o_proj, &mut layer.gate_up_proj, &mut layer.down_proj]
+        });
+        layers.chain([&mut self.embed_tokens]).chain(&mut self.lm_head)
+    }
+
+    /// Puts the orders of columns on the device, if any came with the rows.
+    pub(crate) async fn settle_orders(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
+        if self.ordered_columns().is_empty() {
+            return Ok(());
+        }
+        let settle = |make: &Allocator| {
+            let order = self.embed_tokens.orders().noted();
+            self.embed_back = order.map(|order| place(gpu, make, &inverse(order))).transpose()?;
+            self.matrices_mut().try_for_each(|matrix| matrix.settle_orders(gpu, make))
+        };
+        gpu.allocate("the column orders", settle).await
+    }
+
+    /// The numbers of columns of the matrices that have them in another order than the activations.
+    pub(crate) fn ordered_columns(&self) -> BTreeSet<usize> {
+        self.matrices().filter(|matrix| matrix.orders().is_any()).map(Matrix::columns).collect()
+    }
+
+    /// Adds the look-up of `tokens`, `[1, chunk]`, to the plan: `out` is `[chunk, hidden_size]`.
+    pub(crate) fn embed<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        tokens: &'a Tensor,
+        gathered: &'a Gathered,
+        out: &'a Tensor,
+    ) {
+        let Some(back) = &self.embed_back else { return self.embed_tokens.embed(plan, tokens, out) };
+        let stored = gathered.room(self.embed_tokens.columns());
+        self.embed_tokens.embed(plan, tokens, stored);
+        gather(plan, stored, back, out);
     }
 
     /// Where a tensor goes. Stacked tensors come in the order q, k, v, and gate, up.
-    pub(crate) fn destination(&self, checkpoint: &Checkpoint, name: TensorName) -> Option<Destination<'_>> {
+    pub(crate) fn destination(
+        &mut self,
+        checkpoint: &Checkpoint,
+        name: TensorName,
+    ) -> Option<Destination<'_>> {
         use LayerPart::*;
         let rows = |parts: &[LayerPart], index| -> usize {
             let of = |part: &LayerPart| checkpoint.config.shape(TensorName::Layer { index, part: *part })[0];
             parts.iter().map(of).sum()
         };
         Some(match name {
-            TensorName::EmbedTokens => Destination::Rows(&self.embed_tokens, 0),
+            TensorName::EmbedTokens => Destination::Rows(&mut self.embed_tokens, 0),
             TensorName::Norm => Destination::Vector(&self.norm),
-            TensorName::LmHead => Destination::Rows(self.lm_head.as_ref()?, 0),
+            TensorName::LmHead => Destination::Rows(self.lm_head.as_mut()?, 0),
             TensorName::RopeFreqs => Destination::RopeFreqs,
             TensorName::Layer { index, part } => {
-                let layer = self.layers.get(index)?;
+                let layer = self.layers.get_mut(index)?;
                 match part {
                     InputLayernorm => Destination::Vector(&layer.input_layernorm),
-                    QProj => Destination::Rows(&layer.qkv_proj, 0),
-                    KProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj], index)),
-                    VProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj, KProj], index)),
-                    OProj => Destination::Rows(&layer.o_proj, 0),
+                    QProj => Destination::Rows(&mut layer.qkv_proj, 0),
+                    KProj => Destination::Rows(&mut layer.qkv_proj, rows(&[QProj], index)),
+                    VProj => Destination::Rows(&mut layer.qkv_proj, rows(&[QProj, KProj], index)),
+                    OProj => Destination::Rows(&mut layer.o_proj, 0),
                     PostAttentionLayernorm => Destination::Vector(&layer.post_attention_layernorm),
-                    GateProj => Destination::Rows(&layer.gate_up_proj, 0),
-                    UpProj => Destination::Rows(&layer.gate_up_proj, rows(&[GateProj], index)),
-                    DownProj => Destination::Rows(&layer.down_proj, 0),
+                    GateProj => Destination::Rows(&mut layer.gate_up_proj, 0),
+                    UpProj => Destination::Rows(&mut layer.gate_up_proj, rows(&[GateProj], index)),
+                    DownProj => Destination::Rows(&mut layer.down_proj, 0),
                 }
             }
         })
