@@ -8,6 +8,7 @@ mod config;
 mod golden;
 mod good;
 mod mlc;
+mod mlc_writer;
 mod nf4;
 mod packed;
 mod packers;

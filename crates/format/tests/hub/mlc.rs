@@ -10,6 +10,7 @@ use half::f16;
 use serde_json::{Value, json};
 
 use crate::golden::{bytes, floats, golden};
+use crate::mlc_writer::{Record, joined, list, packed};
 use crate::packed::{assert_equal, in_order, layers};
 use crate::packers::Quantized;
 use crate::writer::{FFN, HIDDEN};
@@ -17,9 +18,6 @@ use crate::{read, weights};
 
 /// So many that the embeddings' 96 bytes a row come in two chunks of 4 MiB.
 const VOCAB: usize = 50_001;
-
-/// Which shard, name, dtype, shape, bytes.
-type Record = (usize, String, &'static str, Vec<usize>, Vec<u8>);
 
 struct Folder {
     config: Value,
@@ -75,16 +73,7 @@ impl Folder {
     }
 
     fn push(&mut self, shard: usize, stem: &str, matrix: &Quantized) {
-        let Quantized { rows, columns, .. } = *matrix;
-        let scales = matrix.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
-        self.records.push((
-            shard,
-            format!("{stem}.q_weight"),
-            "uint32",
-            vec![rows, columns / 8],
-            matrix.packed(),
-        ));
-        self.records.push((shard, format!("{stem}.q_scale"), "float16", vec![rows, columns / 32], scales));
+        self.records.extend(packed(shard, stem, matrix));
     }
 
     fn record(&mut self, name: &str) -> &mut Record {
@@ -93,22 +82,7 @@ impl Folder {
 
     /// The list, and the shards.
     fn write(&self) -> (Vec<u8>, Vec<Vec<u8>>) {
-        let mut shards = vec![Vec::<u8>::new(); 2];
-        let mut records = [Vec::new(), Vec::new()];
-        for (shard, name, dtype, shape, bytes) in &self.records {
-            records[*shard].push(json!({
-                "name": name, "shape": shape, "dtype": dtype, "format": "f32-to-bf16", "nbytes": bytes.len(),
-                "byteOffset": shards[*shard].len(),
-            }));
-            shards[*shard].extend(bytes);
-        }
-        let shard = |no: usize| {
-            json!({
-                "dataPath": format!("params_shard_{no}.bin"), "format": "raw-shard", "nbytes": shards[no].len(),
-                "records": records[no], "md5sum": "0",
-            })
-        };
-        let mut cache = json!({"metadata": {"ParamSize": 1}, "records": [shard(0), shard(1)]});
+        let (mut cache, shards) = list(&self.records);
         (self.edit)(&mut cache);
         (cache.to_string().into_bytes(), shards)
     }
@@ -136,17 +110,6 @@ fn quantized(rows: usize, columns: usize, seed: u64) -> Quantized {
 
 fn values(matrix: &Quantized) -> Vec<f32> {
     matrix.values()
-}
-
-/// Row behind row.
-fn joined(matrices: &[Quantized]) -> Quantized {
-    let mut all = matrices[0].clone();
-    for matrix in &matrices[1..] {
-        all.rows += matrix.rows;
-        all.q.extend(&matrix.q);
-        all.scales.extend(&matrix.scales);
-    }
-    all
 }
 
 #[test]
