@@ -42,7 +42,7 @@ pub(crate) enum Pending {
 
 /// Weights in place, and the device they are on.
 pub(crate) enum Weights {
-    Gpu(Box<Gpu>, llama::Weights),
+    Gpu(Box<Gpu>, Box<llama::Weights>),
     Cpu(cpu::Weights),
 }
 
@@ -64,7 +64,7 @@ impl Backend {
     ) -> Result<Backend, EngineError> {
         match weights {
             Weights::Gpu(gpu, weights) => {
-                let model = llama::Model::new(*gpu, config, weights, options).await?;
+                let model = llama::Model::new(*gpu, config, *weights, options).await?;
                 Ok(Backend::Gpu(Box::new(model)))
             }
             Weights::Cpu(weights) => {

@@ -113,7 +113,7 @@ async fn on_gpu<F: Files, T: Store>(
     let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
     bytes.each(files, checkpoint, &mut loader).await?;
     let weights = loader.finish()?;
-    Ok(Weights::Gpu(Box::new(gpu), weights))
+    Ok(Weights::Gpu(Box::new(gpu), Box::new(weights)))
 }
 
 async fn on_cpu<F: Files, T: Store>(

@@ -14,7 +14,7 @@ use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::gather;
 
 /// Neighbouring rows whose columns are in one order.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(crate) struct Run<Order> {
     pub(crate) rows: Range<usize>,
     /// None if columns are in the order of the activations.

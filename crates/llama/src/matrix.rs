@@ -165,6 +165,10 @@ fn merge(stacks: &[Stack]) -> Vec<Stack> {
 
 #[cfg(test)]
 mod tests {
+    use gpu::TierChoice;
+    use kernels::StepParams;
+    use pollster::block_on;
+
     use super::*;
 
     #[track_caller]
@@ -181,5 +185,77 @@ mod tests {
         check(&[(Q4, 576), (Q8, 192), (Q8, 192)], &[(Q4, 576), (Q8, 384)]);
         check(&[(Q4, 576), (Q8, 192), (Q4, 192)], &[(Q4, 576), (Q8, 192), (Q4, 192)]);
         check(&[(Q4, 6), (Q4, 8), (Q4, 8)], &[(Q4, 6), (Q4, 16)]);
+    }
+
+    const COLUMNS: usize = 32;
+
+    /// Which activation a stored column belongs to.
+    type Order = fn(usize) -> usize;
+
+    /// Three tensors of 12, 8 and 13 rows in shards of 8; each may have an order. Row r of W has r + 1 at one stored
+    /// column, so that `out` tells which activation it was multiplied with.
+    #[track_caller]
+    fn check_orders(orders: [Option<Order>; 3]) {
+        let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
+        let stacks = [12, 8, 13].map(|rows| Stack { dtype: WeightType::F32, rows });
+        let shard_bytes = (8 * COLUMNS * 4) as u64;
+        let make = |make: &Allocator| Matrix::new(make, "W", COLUMNS, &stacks, shard_bytes);
+        let mut matrix = block_on(gpu.allocate("W", make)).unwrap();
+        assert_eq!(matrix.parts.len(), 5);
+
+        let x: Vec<f32> = (0..COLUMNS * 2).map(|i| (i * i) as f32 + 3.0).collect();
+        let mut expected = vec![0.0; 2 * 33];
+        let mut first = 0;
+        for (order, stack) in orders.iter().zip(stacks) {
+            let mut bytes = vec![0; stack.rows * COLUMNS * 4];
+            for row in first..first + stack.rows {
+                let (column, weight) = (row * 7 % COLUMNS, row as f32 + 1.0);
+                let at = ((row - first) * COLUMNS + column) * 4;
+                bytes[at..at + 4].copy_from_slice(&weight.to_le_bytes());
+                let input = order.map_or(column, |order| order(column));
+                for token in 0..2 {
+                    expected[token * 33 + row] = x[token * COLUMNS + input] * weight;
+                }
+            }
+            matrix.write_rows(&gpu, first, GgmlType::F32, &bytes);
+            if let Some(order) = order {
+                let order: Vec<u32> = (0..COLUMNS).map(|column| order(column) as u32).collect();
+                matrix.note_order(first..first + stack.rows, &order);
+            }
+            first += stack.rows;
+        }
+        for phase in [Phase::Prefill, Phase::Decode] {
+            let tokens = if phase == Phase::Prefill { 2 } else { 1 };
+            let got = product(&gpu, &mut matrix, phase, &x);
+            assert_eq!(got[..tokens * 33], expected[..tokens * 33], "{phase:?}");
+        }
+    }
+
+    /// `out`, `[2, 33]`.
+    fn product(gpu: &Gpu, matrix: &mut Matrix, phase: Phase, x: &[f32]) -> Vec<f32> {
+        let make = |make: &Allocator| {
+            matrix.settle_orders(gpu, make)?;
+            let gathered = Gathered::new(make, 2, [COLUMNS])?;
+            Ok((gathered, make.tensor("x", [2, COLUMNS])?, make.tensor("out", [2, 33])?))
+        };
+        let (gathered, x_gpu, out) = block_on(gpu.allocate("the operands", make)).unwrap();
+        gpu.write_f32(&x_gpu, 0, x);
+        let mut plan = gpu.plan();
+        matrix.product(&mut plan, phase, &x_gpu, &gathered, Output::Columns(0), &out);
+        let plan = block_on(plan.finish()).unwrap();
+        let seq_len = if phase == Phase::Prefill { 2 } else { 1 };
+        let params = StepParams { seq_len, ..Default::default() };
+        gpu.step(seq_len, &params).run(&plan).submit().unwrap();
+        block_on(gpu.read_f32(&out)).unwrap()
+    }
+
+    #[test]
+    fn columns_have_an_order_whatever_the_shards() {
+        let reversed: Order = |column| COLUMNS - 1 - column;
+        let turned: Order = |column| (column + 5) % COLUMNS;
+        check_orders([None, None, None]);
+        check_orders([Some(turned); 3]);
+        check_orders([Some(turned), Some(reversed), None]);
+        check_orders([None, Some(turned), Some(reversed)]);
     }
 }

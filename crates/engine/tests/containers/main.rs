@@ -1,0 +1,213 @@
+//! One Llama in every container that is read gives the same logits: golden/tiny-llama-3.1 in plain types, and quantized
+//! here to four bits and packed as each quantizer does; on the CPU and on the GPU, kept and not kept.
+
+#![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
+#[expect(dead_code, reason = "this test needs sound files only")]
+#[path = "../../../format/tests/files/writer.rs"]
+mod gguf_writer;
+#[path = "../../../format/tests/hub/mlc_writer.rs"]
+mod mlc_writer;
+#[expect(dead_code, reason = "as above")]
+#[path = "../../../format/tests/hub/packers.rs"]
+mod packers;
+mod plain;
+#[path = "../../../format/tests/same_rows/containers.rs"]
+mod plain_writers;
+#[expect(dead_code, reason = "as above")]
+#[path = "../../../format/tests/pth/writer.rs"]
+mod pth_writer;
+mod quantized;
+#[expect(dead_code, reason = "as above")]
+#[path = "../../../format/tests/hub/writer.rs"]
+mod writer;
+
+use engine::{Backend, Device, Engine, LoadOptions, Origin, StopFlag, read_header};
+use gpu::TierChoice;
+use llama::KvType;
+use pollster::block_on;
+use protocol::GenerateOptions;
+use store::{MemoryFiles, MemoryStore, NoStore, Store};
+
+use plain::Golden;
+use quantized::{Order, Quantization, Zeros};
+
+/// A model's files, by their names.
+struct Container {
+    name: String,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Container {
+    fn new<const N: usize>(name: &str, files: [(&str, Vec<u8>); N]) -> Container {
+        Container { name: name.to_owned(), files: files.map(|(name, bytes)| (name.to_owned(), bytes)).into() }
+    }
+
+    /// The folder; or the file, where there is but one.
+    fn open(&self) -> MemoryFiles {
+        let all =
+            self.files.iter().fold(MemoryFiles::new(), |all, (name, bytes)| all.with(name, bytes.clone()));
+        match self.files.as_slice() {
+            [(name, _)] => all.named_by(name),
+            _ => all,
+        }
+    }
+}
+
+const SUBGROUPS: Device = Device::Gpu(TierChoice::Subgroups);
+const PLAIN: Device = Device::Gpu(TierChoice::Plain);
+
+/// Largest error of a logit, in standard deviations. Rounding in `f32` makes a tenth of it.
+const BOUND: f32 = 1e-4;
+
+fn load<T: Store>(files: &MemoryFiles, store: &T, device: Device) -> Engine {
+    let options = LoadOptions { device, context: Some(64), kv: KvType::F32 };
+    block_on(Engine::load(Origin { files, store }, options, &mut |_| {})).unwrap()
+}
+
+/// What a model says to the golden's prompt.
+struct Said {
+    /// After the last of 33 ids: it is read by the kernels of decoding, those before it by the kernels of prefill.
+    logits: Vec<f32>,
+    /// The ids that follow.
+    ids: Vec<u32>,
+}
+
+fn say(engine: &mut Engine, prompt: &[u32]) -> Said {
+    let (logits, _) = block_on(engine.logits(prompt)).unwrap();
+    let options = GenerateOptions { max_tokens: Some(4) };
+    let answer = block_on(engine.generate(prompt, &options, &StopFlag::default(), &mut |_| {})).unwrap();
+    Said { logits, ids: answer.ids }
+}
+
+#[track_caller]
+fn assert_close(what: &str, got: &[f32], expected: &[f32]) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let mean = expected.iter().sum::<f32>() / expected.len() as f32;
+    let variance = expected.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / expected.len() as f32;
+    for (id, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let error = (got - expected).abs() / variance.sqrt();
+        assert!(error <= BOUND, "{what}: logit {id}: got {got}, expected {expected}, error {error:e}");
+    }
+}
+
+/// That containers of the same weights say the same on each device as the first of them on the CPU; gives its logits.
+#[track_caller]
+fn check(containers: &[Container], devices: &[Device]) -> Vec<f32> {
+    let golden = Golden::read();
+    let prompt = &golden.prompt;
+    let expected = say(&mut load(&containers[0].open(), &NoStore, Device::Reference), prompt);
+    for container in containers {
+        for device in devices {
+            let store = MemoryStore::new();
+            for (keeping, mut engine) in [
+                ("not kept", load(&container.open(), &NoStore, *device)),
+                ("kept", load(&container.open(), &store, *device)),
+            ] {
+                let what = format!("{} on {device:?}, {keeping}", container.name);
+                let said = say(&mut engine, prompt);
+                assert_close(&what, &said.logits, &expected.logits);
+                assert_eq!(said.ids, expected.ids, "{what}");
+                assert!(engine.not_stored().is_none(), "{what}");
+            }
+            let again = container.open();
+            let said = say(&mut load(&again, &store, *device), prompt);
+            assert_close(&format!("{} again", container.name), &said.logits, &expected.logits);
+            for (name, _) in &container.files {
+                let calls = again.source(name).unwrap().calls();
+                assert_eq!(calls, 0, "{}: {name} was asked for on the second visit", container.name);
+            }
+        }
+    }
+    expected.logits
+}
+
+/// Whether its bytes are wanted back and forth, so that a store keeps all of them before any is read.
+fn in_two_passes(container: &Container) -> bool {
+    let files = container.open();
+    let header = block_on(read_header(Origin { files: &files, store: &NoStore })).unwrap();
+    !header.checkpoint.in_one_pass()
+}
+
+#[test]
+fn plain_containers() {
+    let golden = Golden::read();
+    let got = check(&golden.containers(), &[Device::Reference, PLAIN]);
+    assert_close("the golden", &got, &golden.logits);
+}
+
+#[test]
+fn four_bits_around_the_middle() {
+    let model = Quantization { zeros: Zeros::Middle, order: Order::Sorted }.of(&Golden::read());
+    let containers = [
+        model.plain(),
+        model.awq(),
+        model.gptq_v1(),
+        model.gptq_v2(),
+        model.gptq_without_index(),
+        model.pack_quantized(),
+        model.mlc(),
+    ];
+    for packed in &containers[1..] {
+        assert!(in_two_passes(packed), "{}", packed.name);
+    }
+    check(&containers, &[Device::Reference, PLAIN]);
+}
+
+#[test]
+fn four_bits_with_zero_points() {
+    let model = Quantization { zeros: Zeros::Any, order: Order::Sorted }.of(&Golden::read());
+    let containers = [model.plain(), model.awq(), model.gptq_v1(), model.gptq_v2(), model.pack_quantized()];
+    check(&containers, &[Device::Reference, PLAIN]);
+}
+
+#[test]
+fn columns_in_the_order_of_importance() {
+    for (zeros, order) in [(Zeros::Middle, Order::ByInput), (Zeros::Any, Order::ByMatrix)] {
+        let model = Quantization { zeros, order }.of(&Golden::read());
+        let containers = [model.plain(), model.gptq_v1(), model.gptq_v2(), model.pack_quantized()];
+        check(&containers, &[Device::Reference, PLAIN, SUBGROUPS]);
+    }
+}
+
+/// No quantizer packs embeddings so, but a file may have them.
+#[test]
+fn embeddings_and_output_in_the_order_of_importance() {
+    for zeros in [Zeros::Middle, Zeros::Any] {
+        let model = Quantization { zeros, order: Order::ByMatrix }.of(&Golden::read());
+        check(&[model.plain(), model.all_pack_quantized()], &[Device::Reference, PLAIN]);
+    }
+}
+
+/// Dispatches of a step, and bytes that a load takes on the device.
+fn cost(container: &Container) -> (u64, u64) {
+    let mut engine = load(&container.open(), &NoStore, PLAIN);
+    let counts = |engine: &Engine| match engine.backend() {
+        Backend::Gpu(model) => model.gpu().counts(),
+        Backend::Reference(_) => panic!("a GPU was asked for"),
+    };
+    let loaded = counts(&engine);
+    let options = GenerateOptions { max_tokens: Some(4) };
+    block_on(engine.generate(&[5, 6, 7], &options, &StopFlag::default(), &mut |_| {})).unwrap();
+    let steps = counts(&engine) - loaded;
+    assert_eq!(steps.dispatches % steps.submits, 0, "steps differ");
+    (steps.dispatches / steps.submits, loaded.bytes_allocated)
+}
+
+/// A gather before a product where columns have an order; and where q, k and v differ in it, a dispatch each.
+#[test]
+fn only_an_order_costs() {
+    const LAYERS: u64 = 3;
+    let golden = Golden::read();
+    let model = |order| Quantization { zeros: Zeros::Middle, order }.of(&golden);
+    let sorted = model(Order::Sorted);
+    let plain = cost(&sorted.gptq_without_index());
+    assert_eq!(plain.0, 9 * LAYERS + 4);
+    assert_eq!(cost(&sorted.gptq_v1()), plain, "an index in order");
+
+    let (dispatches, _) = cost(&model(Order::ByInput).gptq_v1());
+    assert_eq!(dispatches, plain.0 + 4 * LAYERS, "one gather for each of four products");
+    // 2 gathers for q and k, 2 for gate and up, 1 each for o and down; q, k and v part into 3, gate and up into 2.
+    let (dispatches, _) = cost(&model(Order::ByMatrix).gptq_v1());
+    assert_eq!(dispatches, plain.0 + 9 * LAYERS, "orders of their own");
+}
