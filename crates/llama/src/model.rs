@@ -67,7 +67,6 @@ impl Model {
     ) -> Result<Model, LlamaError> {
         options.check(&config)?;
         options.check_device(&config, gpu.limits())?;
-        weights.settle_orders(&gpu).await?;
         let heads = heads(&config);
         let cache =
             |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
@@ -75,6 +74,7 @@ impl Model {
         for layer in 0..config.num_hidden_layers {
             caches.push(cache(layer).await?);
         }
+        weights.settle_orders(&gpu).await?;
         let buffers = gpu
             .allocate("the activations", |make| Activations::new(make, &config, options.chunk, &weights))
             .await?;
