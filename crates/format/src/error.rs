@@ -194,6 +194,8 @@ pub enum Part {
     ParamsJson,
     /// What bitsandbytes says of a tensor, among the tensors.
     QuantState,
+    /// What a folder that Pronk wrote has in it.
+    Manifest,
 }
 
 impl std::fmt::Display for Part {
@@ -217,6 +219,7 @@ impl std::fmt::Display for Part {
             Part::Pickle => "data.pkl",
             Part::ParamsJson => "params.json",
             Part::QuantState => "quant_state",
+            Part::Manifest => "manifest.json",
         })
     }
 }

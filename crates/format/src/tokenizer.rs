@@ -7,7 +7,7 @@
 
 use crate::TokenizerConfig;
 use crate::error::{FormatError, Part, quote};
-use crate::gguf::{Array, Metadata, ValueType};
+use crate::gguf::{Array, Gguf, Metadata, ValueType};
 
 /// What a checkpoint brings to turn text into ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,15 @@ const NORMAL: u32 = 1;
 const MAX_TOKEN_TYPE: u32 = 6;
 
 impl Tokenizer {
+    /// Reads the vocabulary of a GGUF file that may hold nothing else, as llama.cpp's `ggml-vocab-*.gguf`.
+    ///
+    /// # Errors
+    /// As [`Gguf::parse`], and if the vocabulary contradicts itself.
+    pub fn from_gguf(file: &[u8]) -> Result<Tokenizer, FormatError> {
+        let mut metadata = Gguf::parse(file, file.len() as u64)?.metadata;
+        Tokenizer::from_metadata(&mut metadata)
+    }
+
     /// Moves the vocabulary out of the metadata.
     pub(crate) fn from_metadata(metadata: &mut Metadata) -> Result<Tokenizer, FormatError> {
         let model = model(metadata)?;

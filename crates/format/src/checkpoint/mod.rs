@@ -7,6 +7,7 @@ mod available;
 mod gguf;
 mod hub;
 mod hub_packed;
+mod manifest;
 mod meta;
 mod mlc;
 mod origin;
@@ -14,7 +15,7 @@ mod tensor;
 
 use std::collections::HashMap;
 
-pub use tensor::{Along, Merged, RowOrder, Span, Stored, TensorInfo};
+pub use tensor::{Along, Laid, Merged, RowOrder, Span, Stored, TensorInfo};
 
 use crate::{Config, GenerationConfig, GgmlType, TensorName, TokenizerFile};
 

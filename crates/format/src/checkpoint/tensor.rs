@@ -1,5 +1,6 @@
 //! A tensor of a checkpoint: what it is, and where its bytes lie.
 
+use crate::layout::WeightType;
 use crate::packed::Packed;
 use crate::{GgmlType, TensorName};
 
@@ -8,7 +9,7 @@ use crate::{GgmlType, TensorName};
 pub struct TensorInfo {
     /// Which tensor.
     pub name: TensorName,
-    /// How the rows are stored that [`RowReader`](crate::RowReader) gives.
+    /// How the rows are stored that [`RowReader`](crate::RowReader) gives, or what holds the same where they are laid out.
     pub dtype: GgmlType,
     /// Output features; 1 for vectors.
     pub rows: usize,
@@ -32,6 +33,19 @@ pub enum Stored {
     Merged(Merged),
     /// Quantized by another program than ggml's, with weights and scales apart.
     Packed(Packed),
+    /// In the layout that shaders read, by a folder of Pronk's own.
+    Laid(Laid),
+}
+
+/// A matrix in the layout of [`layout`](crate::layout), in parts of whole tiles, each with its scales before its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Laid {
+    /// The layout.
+    pub dtype: WeightType,
+    /// Rows of each part, multiples of 4 but for the last.
+    pub part_rows: Vec<usize>,
+    /// Where scales and words of each part lie; words alone if the type has no scales.
+    pub spans: Vec<Span>,
 }
 
 /// A tensor of which each file has a part, all of the same size.
@@ -82,6 +96,7 @@ impl Stored {
             Stored::Rows { span, .. } => std::slice::from_ref(span),
             Stored::Merged(merged) => &merged.parts,
             Stored::Packed(packed) => &packed.parts,
+            Stored::Laid(laid) => &laid.spans,
         }
     }
 }
@@ -104,6 +119,7 @@ impl TensorInfo {
             Stored::Rows { span, .. } => Some(vec![*span]),
             Stored::Merged(merged) => (merged.along == Along::Rows).then(|| merged.parts.clone()),
             Stored::Packed(packed) => packed.spans_of_one_pass(self),
+            Stored::Laid(laid) => Some(laid.spans.clone()),
         }
     }
 

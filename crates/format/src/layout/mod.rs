@@ -137,6 +137,53 @@ impl WeightType {
         })
     }
 
+    /// The blocks that it holds, and that stand for it where a [`GgmlType`] is asked for: of several the first.
+    pub fn blocks(self) -> GgmlType {
+        match self {
+            Q4 => GgmlType::Q4_0,
+            Q4M => GgmlType::Q4_1,
+            Q4Z => GgmlType::Q4_Z,
+            Q2K => GgmlType::Q2_K,
+            Q3K => GgmlType::Q3_K,
+            Q4K => GgmlType::Q4_K,
+            Q5 => GgmlType::Q5_0,
+            Q5M => GgmlType::Q5_1,
+            Q5K => GgmlType::Q5_K,
+            Q6 => GgmlType::Q6_K,
+            Q8 => GgmlType::Q8_0,
+            Q8K => GgmlType::IQ4_XS,
+            F16 => GgmlType::F16,
+            BF16 => GgmlType::BF16,
+            F32 => GgmlType::F32,
+        }
+    }
+
+    /// The name in the table above.
+    pub fn name(self) -> &'static str {
+        match self {
+            Q4 => "Q4",
+            Q4M => "Q4M",
+            Q4Z => "Q4Z",
+            Q2K => "Q2K",
+            Q3K => "Q3K",
+            Q4K => "Q4K",
+            Q5 => "Q5",
+            Q5M => "Q5M",
+            Q5K => "Q5K",
+            Q6 => "Q6",
+            Q8 => "Q8",
+            Q8K => "Q8K",
+            F16 => "F16",
+            BF16 => "BF16",
+            F32 => "F32",
+        }
+    }
+
+    /// The type that the table above calls so.
+    pub fn from_name(name: &str) -> Option<WeightType> {
+        WeightType::ALL.into_iter().find(|dtype| dtype.name() == name)
+    }
+
     /// How its quants lie.
     pub fn quants(self) -> Quants {
         match self {
@@ -214,5 +261,20 @@ impl Quants {
             Quants::F16 | Quants::BF16 => 16,
             Quants::F32 => 32,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_blocks() {
+        for dtype in WeightType::ALL {
+            assert_eq!(dtype.name(), format!("{dtype:?}"));
+            assert_eq!(WeightType::from_name(dtype.name()), Some(dtype));
+            assert_eq!(WeightType::holding(dtype.blocks()), Some(dtype));
+        }
+        assert_eq!(WeightType::from_name("q4"), None);
     }
 }

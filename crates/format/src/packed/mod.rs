@@ -135,6 +135,25 @@ impl Packing {
 }
 
 impl Packed {
+    /// Where the tensor says which group each column belongs to, if it does. Small: 4 bytes a column.
+    pub fn column_index(&self) -> Option<Span> {
+        let has_g_idx = match self.packing {
+            Packing::Gptq(gptq) => gptq.has_g_idx,
+            Packing::PackQuantized(packed) => packed.has_g_idx,
+            Packing::Awq(_) | Packing::Mlc | Packing::Nf4(_) => false,
+        };
+        // It is the last of the parts in both.
+        self.parts.last().copied().filter(|_| has_g_idx)
+    }
+
+    /// Whether columns change their places by such an index, so that rows come with a
+    /// [`column_order`](crate::Rows::column_order).
+    pub fn reorders_columns(index: &[u8]) -> bool {
+        let groups = index.as_chunks().0.iter().map(|le| i32::from_le_bytes(*le));
+        let groups: Vec<i32> = groups.collect();
+        !groups.contains(&-1) && !groups.is_sorted()
+    }
+
     /// The parts in the order in which they are read; none if rows are taken from several in turns.
     pub(crate) fn spans_of_one_pass(&self, tensor: &TensorInfo) -> Option<Vec<Span>> {
         let asked = self.asked_for(tensor);

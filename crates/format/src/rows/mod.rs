@@ -8,12 +8,16 @@
 //! [`RowReader::wants`] then says which bytes are next, and whoever has the files at hand (they have been downloaded
 //! and kept) reads just those: [`Checkpoint::in_one_pass`] tells beforehand whether that is needed.
 //! What is kept then is one packed matrix (30 MB in an 8B model), or 4 MiB of it where its rows can be taken singly.
+//!
+//! Rows that lie as shaders read them are given so, in [`Rows::laid`]; of them the scales of one part are kept.
 
+mod laid;
 mod merged;
 mod packed;
 mod stream;
 
 use crate::checkpoint::Along;
+use crate::layout::WeightType;
 use crate::packed::Prepared;
 use crate::{Checkpoint, FormatError, RowOrder, Span, Stored, TensorInfo};
 
@@ -31,12 +35,25 @@ pub struct Rows<'a> {
     /// The first of the rows, a multiple of 4.
     pub first_row: usize,
     /// Whole rows in blocks of the tensor's `dtype`, a multiple of 4 of them unless they end the tensor.
-    /// Those of `q_proj` and `k_proj` are in the order [`RowOrder::Neighbours`].
+    /// Those of `q_proj` and `k_proj` are in the order [`RowOrder::Neighbours`]. Empty where `laid` is not.
     pub bytes: &'a [u8],
+    /// The same rows where they are laid out already, in place of `bytes`.
+    pub laid: Option<LaidRows<'a>>,
     /// Which input feature each weight of a row belongs to, `[columns]`, if not the one at its own place:
     /// weight `k` is to be multiplied with `x[column_order[k]]`. The same for all rows of a tensor.
     /// Only models that GPTQ quantized in the order of importance ("act-order") have it.
     pub column_order: Option<&'a [u32]>,
+}
+
+/// Rows in the layout of [`layout`](crate::layout), a multiple of 4 of them unless they end the tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaidRows<'a> {
+    /// The layout.
+    pub dtype: WeightType,
+    /// `[rows, columns / 32, words of a block]`
+    pub words: &'a [u32],
+    /// `[rows / 4, columns / 32, 4 scales]` or as the type has them.
+    pub scales: &'a [u32],
 }
 
 /// Reads a checkpoint's tensors out of its files' bytes.
@@ -62,6 +79,11 @@ impl<'a> RowReader<'a> {
     /// Begins with the first tensor.
     pub fn new(checkpoint: &'a Checkpoint) -> RowReader<'a> {
         RowReader::of(&checkpoint.tensors)
+    }
+
+    /// Reads one tensor alone, which the checkpoint must have.
+    pub fn of_tensor(tensor: &'a TensorInfo) -> RowReader<'a> {
+        RowReader::of(std::slice::from_ref(tensor))
     }
 
     fn of(tensors: &'a [TensorInfo]) -> RowReader<'a> {
@@ -122,6 +144,7 @@ impl<'a> RowReader<'a> {
                 Stored::Merged(merged) if merged.along == Along::Rows => {
                     self.stream(tensor, RowOrder::Neighbours, came, take)?
                 }
+                Stored::Laid(laid) => self.take_laid(tensor, laid, came, take)?,
                 Stored::Merged(_) | Stored::Packed(_) => self.pending.extend_from_slice(came),
             }
             if self.received < span.len {
@@ -152,6 +175,7 @@ impl<'a> RowReader<'a> {
             Stored::Rows { span, .. } => *span,
             Stored::Merged(merged) => self.wanted_of_merged(tensor, merged),
             Stored::Packed(packed) => self.wanted_of_packed(tensor, packed),
+            Stored::Laid(laid) => self.wanted_of_laid(laid),
         };
         Some((span, tensor))
     }
@@ -166,6 +190,7 @@ impl<'a> RowReader<'a> {
             Stored::Rows { .. } => self.first_row = tensor.rows,
             Stored::Merged(merged) => self.complete_merged(tensor, merged, take)?,
             Stored::Packed(packed) => self.complete_packed(tensor, packed, take)?,
+            Stored::Laid(laid) => self.complete_laid(tensor, laid),
         }
         if self.first_row >= tensor.rows {
             *self = RowReader::of(self.tensors.get(1..).unwrap_or_default());

@@ -47,13 +47,13 @@ impl RowReader<'_> {
         let column_order = self.prepared.as_ref().and_then(|prepared| prepared.column_order());
         match order {
             _ if bytes.is_empty() => Ok(()),
-            RowOrder::Neighbours => take(Rows { tensor, first_row, bytes, column_order }),
+            RowOrder::Neighbours => take(Rows { tensor, first_row, bytes, laid: None, column_order }),
             RowOrder::Halves { head_dim } => {
                 let mut ordered = Vec::with_capacity(bytes.len());
                 for head in bytes.chunks(head_dim * row_bytes) {
                     push_neighbours(head, row_bytes, &mut ordered);
                 }
-                take(Rows { tensor, first_row, bytes: &ordered, column_order })
+                take(Rows { tensor, first_row, bytes: &ordered, laid: None, column_order })
             }
         }
     }
