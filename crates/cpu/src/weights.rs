@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use format::layout::unpack_rows;
 use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorName, dequantize};
 
 use crate::CpuError;
@@ -106,6 +107,10 @@ fn append(values: &mut HashMap<TensorName, Vec<f32>>, rows: Rows) -> Result<(), 
         let out_of_memory = CpuError::OutOfMemory { tensor: tensor.name, weights: tensor.weights() };
         let weights = usize::try_from(tensor.weights()).map_err(|_| out_of_memory.clone())?;
         values.try_reserve_exact(weights).map_err(|_| out_of_memory)?;
+    }
+    if let Some(laid) = rows.laid {
+        values.extend(unpack_rows(laid.dtype, tensor.columns, laid.words, laid.scales));
+        return Ok(());
     }
     let given = values.len();
     dequantize(tensor.dtype, rows.bytes, values)?;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use format::GgmlType;
 use format::layout::{BLOCK, Quants, Scales, TILE, repack_rows};
+use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Constant, Gpu, GpuError, Tensor};
 
 pub use format::layout::WeightType;
@@ -65,6 +65,16 @@ impl Weight {
             gpu.write(&self.scales, row / TILE * self.dtype.tile_scale_words(self.columns), &scales);
             row += ROWS_AT_ONCE;
         }
+    }
+
+    /// Puts whole rows in place that are laid out as this matrix is, from `first_row` on, a multiple of 4. Their number
+    /// is one, too, unless they end the matrix.
+    pub fn write_laid(&self, gpu: &Gpu, first_row: usize, rows: LaidRows) {
+        let LaidRows { dtype, words, scales } = rows;
+        assert_eq!(dtype, self.dtype, "{}: type", self.words.label());
+        assert_eq!(first_row % TILE, 0, "{}: first row {first_row}", self.words.label());
+        gpu.write(&self.words, first_row * dtype.row_words(self.columns), words);
+        gpu.write(&self.scales, first_row / TILE * dtype.tile_scale_words(self.columns), scales);
     }
 
     /// The shader pieces that unpack it.

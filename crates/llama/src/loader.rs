@@ -47,7 +47,10 @@ fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) 
     match weights.destination(checkpoint, rows.tensor.name) {
         Some(Destination::Rows(matrix, first_row)) => {
             let first_row = first_row + rows.first_row;
-            matrix.write_rows(gpu, first_row, rows.tensor.dtype, rows.bytes);
+            match rows.laid {
+                Some(laid) => matrix.write_laid(gpu, first_row, laid),
+                None => matrix.write_rows(gpu, first_row, rows.tensor.dtype, rows.bytes),
+            }
             if let Some(order) = rows.column_order {
                 matrix.note_order(first_row..first_row + rows.bytes.len() / rows.tensor.row_bytes(), order);
             }

@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use format::GgmlType;
+use format::layout::TILE;
+use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{Output, Weight, WeightType, embed, matmul, matvec};
 
@@ -88,6 +89,26 @@ impl Matrix {
             let before = (part.first_row + rows.start - first_row) * row_bytes;
             let bytes = &bytes[before..before + rows.len() * row_bytes];
             part.weight.write_rows(gpu, rows.start, source, bytes);
+        }
+    }
+
+    /// Puts whole rows in place that are laid out already, as [`Weight::write_laid`] does. They may cross shards,
+    /// which begin with a tile.
+    pub(crate) fn write_laid(&self, gpu: &Gpu, first_row: usize, rows: LaidRows) {
+        let LaidRows { dtype, words, scales } = rows;
+        let (row_words, tile_words) = (dtype.row_words(self.columns), dtype.tile_scale_words(self.columns));
+        let end = first_row + words.len() / row_words;
+        for part in &self.parts {
+            let [part_rows, _] = part.weight.shape();
+            let from = first_row.max(part.first_row);
+            let to = end.min(part.first_row + part_rows);
+            if from < to {
+                let words = &words[(from - first_row) * row_words..(to - first_row) * row_words];
+                let tiles = [(from - first_row) / TILE, (to - first_row).div_ceil(TILE)];
+                let [first, last] = tiles.map(|tile| tile * tile_words);
+                let rows = LaidRows { dtype, words, scales: &scales[first..last] };
+                part.weight.write_laid(gpu, from - part.first_row, rows);
+            }
         }
     }
 
