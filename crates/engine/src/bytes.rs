@@ -1,9 +1,9 @@
 //! The bytes of a model's files, file after file, each once.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
-use format::{Checkpoint, Pth, PthReader, Span};
-use store::{Files, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
+use format::{Checkpoint, Manifest, ManifestFile, Pth, PthReader, Span};
+use store::{Files, Hash, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
 use crate::open::{Heads, Parse, present, take_head, whole_file};
 use crate::progress::Reporter;
@@ -16,6 +16,8 @@ pub(crate) struct Bytes<'a, 'r, F: Files + 'a, T> {
     /// The file whose header was read first, and its bytes so far: they are not read again.
     first: Option<First<'a, F, T>>,
     storage_failure: Option<StoreError>,
+    /// What a manifest says that the pieces of files must hash to.
+    published: HashMap<String, Vec<Hash>>,
     /// What is known of the small files beside the weights.
     beside: Beside,
 }
@@ -79,13 +81,15 @@ struct First<'a, F: Files + 'a, T> {
 
 impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
     pub(crate) fn new(origin: Origin<'a, F, T>, report: Reporter<'r>) -> Bytes<'a, 'r, F, T> {
-        Bytes { origin, report, first: None, storage_failure: None, beside: Beside::default() }
+        let (beside, published) = (Beside::default(), HashMap::new());
+        Bytes { origin, report, first: None, storage_failure: None, published, beside }
     }
 
     async fn open(&self, name: &str) -> Result<Pieces<'a, F::Source<'a>, T>, EngineError> {
         let Origin { files, store } = self.origin;
         let source = files.open(name).await?;
-        Ok(Pieces::open(source, store, &files.key(name), files.expected(name)).await?)
+        let expected = self.published.get(name).map_or_else(|| files.expected(name), Vec::as_slice);
+        Ok(Pieces::open(source, store, &files.key(name), expected).await?)
     }
 
     /// Gives `weights` the bytes of the files. A piece is let go before the next is taken.
@@ -185,6 +189,12 @@ impl<F: Files, T: Store> Heads for Bytes<'_, '_, F, T> {
             self.first = Some(First { name: name.to_owned(), pieces, head });
         }
         Ok(header)
+    }
+
+    fn publish(&mut self, manifest: &Manifest) {
+        let hashes = |file: &ManifestFile| file.pieces.iter().copied().map(Hash).collect();
+        let published = manifest.files.iter().map(|file| (file.name.clone(), hashes(file)));
+        self.published = published.collect();
     }
 
     async fn whole(&mut self, name: &str) -> Result<Option<Vec<u8>>, EngineError> {

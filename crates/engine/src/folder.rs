@@ -5,18 +5,21 @@
 //!
 //! | file | folder of |
 //! |---|---|
+//! | `manifest.json` of ours | Pronk: `docs/model-folder.md` |
 //! | `config.json` | Hugging Face: safetensors |
 //! | `mlc-chat-config.json` | MLC: shards for WebLLM |
 //! | `params.json` | Meta: `consolidated.NN.pth` |
 
 use format::{
-    ChatTemplateFile, Checkpoint, HubFiles, HubIndex, MetaFiles, MlcCache, MlcFiles, SafetensorsHeader,
-    TokenizerConfig, TokenizerFile,
+    ChatTemplateFile, Checkpoint, HubFiles, HubIndex, Manifest, ManifestFiles, MetaFiles, MlcCache, MlcFiles,
+    SafetensorsHeader, TokenizerConfig, TokenizerFile,
 };
+use store::{Hash, StoreError};
 
 use crate::EngineError;
 use crate::open::{Container, Found, Heads};
 
+const MANIFEST: &str = "manifest.json";
 const INDEX: &str = "model.safetensors.index.json";
 const SINGLE: &str = "model.safetensors";
 const MLC: &str = "mlc-chat-config.json";
@@ -25,13 +28,17 @@ const PARAMS: &str = "params.json";
 /// Whether a file that was asked for by name stands for the folder that it is in.
 pub(crate) fn stands_for_its_folder(name: &str) -> bool {
     let path = name.split(['?', '#']).next().unwrap_or(name);
-    ["config.json", INDEX, MLC, PARAMS].contains(&path)
+    [MANIFEST, "config.json", INDEX, MLC, PARAMS].contains(&path)
         || [".safetensors", ".pth"].iter().any(|ending| path.ends_with(ending))
 }
 
 /// Reads the folder; `None` if it is of no kind that is known.
 pub(crate) async fn find(name: &str, heads: &mut impl Heads) -> Result<Option<Found>, EngineError> {
     let name = folder_name(name);
+    if let Some(manifest) = heads.whole(MANIFEST).await?.filter(|bytes| Manifest::is_ours(bytes)) {
+        heads.found(&|| Container::Pronk);
+        return Ok(Some(find_ours(&manifest, heads).await?));
+    }
     if let Some(config) = heads.whole("config.json").await? {
         heads.found(&|| Container::Hub);
         return Ok(Some(find_hub(name, config, heads).await?));
@@ -43,6 +50,52 @@ pub(crate) async fn find(name: &str, heads: &mut impl Heads) -> Result<Option<Fo
     let Some(params) = heads.whole(PARAMS).await? else { return Ok(None) };
     heads.found(&|| Container::Meta);
     Ok(Some(find_meta(name, params, heads).await?))
+}
+
+async fn find_ours(manifest: &[u8], heads: &mut impl Heads) -> Result<Found, EngineError> {
+    let manifest = Manifest::parse(manifest, |bytes| Hash::of(bytes).0)?;
+    heads.publish(&manifest);
+    let config = "config.json";
+    let absent = || StoreError::Absent { name: config.to_owned() };
+    let files = ManifestFiles {
+        config: listed(&manifest, config, heads).await?.ok_or_else(absent)?,
+        generation_config: listed(&manifest, "generation_config.json", heads).await?,
+        tokenizer: listed_tokenizer(&manifest, heads).await?,
+        tokenizer_config: listed(&manifest, "tokenizer_config.json", heads).await?,
+        chat_template: listed(&manifest, "chat_template.jinja", heads).await?,
+        manifest,
+    };
+    let names = files.manifest.weights().map(|file| file.name.clone()).collect();
+    Ok(Found { checkpoint: Checkpoint::from_manifest(files)?, files: names })
+}
+
+/// All of a small file, if the manifest has it; it must be there then, and be the one that was hashed.
+async fn listed(
+    manifest: &Manifest,
+    name: &str,
+    heads: &mut impl Heads,
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let Some(file) = manifest.file(name) else { return Ok(None) };
+    let bytes = heads.needed(name).await?;
+    let (expected, found) = (Hash(file.sha256), Hash::of(&bytes));
+    if found != expected {
+        return Err(StoreError::HashMismatch { name: name.to_owned(), piece: 0, expected, found }.into());
+    }
+    Ok(Some(bytes))
+}
+
+async fn listed_tokenizer(manifest: &Manifest, heads: &mut impl Heads) -> Result<TokenizerFile, EngineError> {
+    let config = TokenizerConfig::default();
+    if let Some(json) = listed(manifest, "tokenizer.json", heads).await? {
+        return Ok(TokenizerFile::HuggingFace { json, config });
+    }
+    if let Some(model) = listed(manifest, "tokenizer.model", heads).await? {
+        return Ok(TokenizerFile::Tiktoken { model, config });
+    }
+    Ok(match listed(manifest, "tokenizer.gguf", heads).await? {
+        Some(gguf) => TokenizerFile::Gguf(format::Tokenizer::from_gguf(&gguf)?),
+        None => TokenizerFile::Absent,
+    })
 }
 
 async fn find_hub(name: String, config: Vec<u8>, heads: &mut impl Heads) -> Result<Found, EngineError> {
@@ -151,6 +204,7 @@ mod tests {
             ("model.safetensors.index.json", true),
             ("model.gguf", false),
             ("tokenizer.json", false),
+            ("manifest.json", true),
             ("params.json", true),
             ("consolidated.00.pth", true),
             ("mlc-chat-config.json", true),

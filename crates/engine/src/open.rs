@@ -3,7 +3,7 @@
 //! A load takes headers through [`Pieces`], so that what is read is checked and kept; whoever wants no more than the
 //! headers reads them by short ranges, and from the store where it has them.
 
-use format::{Checkpoint, FormatError, Gguf, Metadata, Pth, PthReader, split_names};
+use format::{Checkpoint, FormatError, Gguf, Manifest, Metadata, Pth, PthReader, split_names};
 use store::{Files, Pieces, Source, Store, StoreError};
 
 use crate::progress::Reporter;
@@ -39,6 +39,8 @@ pub enum Container {
         /// The first file's key/value pairs.
         metadata: Metadata,
     },
+    /// A folder that `pronk convert` made.
+    Pronk,
     /// A folder as Hugging Face has it.
     Hub,
     /// A folder as MLC makes it.
@@ -75,6 +77,9 @@ pub(crate) trait Heads {
 
     /// The directory of a `.pth` file, which lies at its end.
     async fn pth(&mut self, name: &str) -> Result<Pth, EngineError>;
+
+    /// Told what the files must hash to, before any is asked for but the manifest that says so.
+    fn publish(&mut self, _manifest: &Manifest) {}
 
     /// Told what the files say, before they become a checkpoint.
     fn found(&mut self, _container: &dyn Fn() -> Container) {}
