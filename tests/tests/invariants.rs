@@ -31,7 +31,7 @@ const OURS: [(&str, &[&str]); 14] = [
 const DOORS: [(&str, &[&str]); 18] = [
     ("wgpu", &["gpu"]),
     ("bytemuck", &["gpu", "kernels"]),
-    ("safetensors", &["format"]),
+    ("safetensors", &["convert"]),
     ("rayon", &["convert"]),
     ("sha2", &["store", "xtask"]),
     ("tokenizers", &["chat"]),
