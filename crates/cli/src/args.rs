@@ -1,10 +1,14 @@
 //! The command line: what can be asked, and the words for it.
 
+mod convert;
+
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::Device;
 use gpu::TierChoice;
 use llama::KvType;
+
+pub(crate) use convert::{ConvertArgs, VerifyArgs};
 
 use crate::ids::Ids;
 use crate::location::Location;
@@ -33,6 +37,10 @@ pub(crate) enum Command {
     Chat(ChatArgs),
     /// Measure how well a model foretells a text, and what it has lost against another: a quantized one, say.
     Perplexity(PerplexityArgs),
+    /// Turn a model of any kind into a folder that browsers load without further work, quantized if asked.
+    Convert(ConvertArgs),
+    /// Hash every file of a converted folder again, and compare with its manifest.
+    Verify(VerifyArgs),
     /// Measure speed, time to load, and what each token asks of the GPU.
     Bench(BenchArgs),
 }

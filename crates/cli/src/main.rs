@@ -8,7 +8,9 @@
 //! sentence and exit code 1; a command line that can't be understood ends with clap's exit code, 2.
 
 mod args;
+mod byte_size;
 mod commands;
+mod disk_output;
 mod ids;
 mod interrupt;
 mod location;

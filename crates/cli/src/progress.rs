@@ -46,6 +46,18 @@ impl Drop for LoadBar {
     }
 }
 
+/// A bar for bytes that are worked on, drawn if stderr is a terminal; it is gone when it is finished.
+pub(crate) fn byte_bar(message: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(message);
+    let template =
+        "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    // The template is ours, so it is well-formed; the plain bar would do as well.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
+    bar
+}
+
 /// `, 12.3 MB/s, 8 seconds left`, as far as it is known.
 fn speed(progress: &LoadProgress) -> String {
     let mut text = String::new();

@@ -65,7 +65,7 @@ fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
     let checkpoint = &header.checkpoint;
     let (gguf_version, metadata) = match &header.container {
         Container::Gguf { version, metadata } => (Some(*version), metadata.clone()),
-        Container::Hub | Container::Mlc | Container::Meta => (None, Metadata::default()),
+        Container::Pronk | Container::Hub | Container::Mlc | Container::Meta => (None, Metadata::default()),
     };
     Report {
         name: checkpoint.name.as_deref(),
@@ -181,6 +181,7 @@ fn text(file: &str, header: &engine::Header) -> String {
     let checkpoint = &header.checkpoint;
     let (kind, pairs) = match &header.container {
         Container::Gguf { version, metadata: pairs } => (format!("GGUF version {version}"), metadata(pairs)),
+        Container::Pronk => ("a folder of Pronk’s".to_owned(), String::new()),
         Container::Hub => ("a Hugging Face folder".to_owned(), String::new()),
         Container::Mlc => ("an MLC folder".to_owned(), String::new()),
         Container::Meta => ("a folder of Meta’s".to_owned(), String::new()),

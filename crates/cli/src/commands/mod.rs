@@ -2,12 +2,14 @@
 
 mod bench;
 mod chat;
+mod convert;
 mod generate;
 mod inspect;
 mod logits;
 mod perplexity;
 mod stream;
 mod text;
+mod verify;
 
 use anyhow::Result;
 
@@ -23,6 +25,8 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Render(args) => text::render(&args),
         Command::Chat(args) => chat::chat(&args),
         Command::Perplexity(args) => perplexity::perplexity(&args),
+        Command::Convert(args) => convert::convert(&args),
+        Command::Verify(args) => verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
     }
 }

@@ -5,6 +5,9 @@ mod file;
 mod folder;
 mod http;
 mod site;
+mod weights;
+
+pub(crate) use weights::{Weights, open_weights};
 
 use std::path::Path;
 
@@ -51,6 +54,11 @@ pub(crate) fn read_header(model: &ModelArgs) -> Result<Header> {
         },
     }?;
     Ok(Header { file: model.location.to_string(), header })
+}
+
+/// Reads the header of a model in a folder of this machine.
+pub(crate) fn read_folder_header(path: &Path) -> Result<engine::Header> {
+    Ok(header_from(&open(path)?, &NoStore)?)
 }
 
 /// Loads a model, with a bar on stderr if that is a terminal.
