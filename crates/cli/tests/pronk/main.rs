@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod commands;
+mod convert;
 mod golden;
 mod http;
 mod run;

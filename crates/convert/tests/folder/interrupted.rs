@@ -33,8 +33,7 @@ fn interrupted_anywhere_it_ends_up_the_same() {
 fn only_what_is_whole_is_kept() {
     let (model, options) = (tiny_hub(), options(None, 300_000));
     let (whole, report) = converted(&model, &options);
-    let damaged =
-        whole.files().keys().filter(|name| name.ends_with("2-of-00007.safetensors")).cloned().next();
+    let damaged = whole.files().into_keys().find(|name| name.ends_with("2-of-00007.safetensors"));
     let damaged = damaged.unwrap();
     for change in [
         |bytes: &mut Vec<u8>| bytes[100_000] ^= 1,

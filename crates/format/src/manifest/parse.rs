@@ -78,7 +78,10 @@ fn split_seal(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The objects of a list.
 fn entries<'a>(fields: &Fields<'a>, key: &str) -> Result<Vec<Fields<'a>>, FormatError> {
     let list = fields.array(key)?.ok_or_else(|| fields.missing(key))?;
-    list.iter().enumerate().map(|(at, entry)| fields.within(format!("{key}[{at}]"), entry)).collect()
+    list.iter()
+        .enumerate()
+        .map(|(at, entry)| fields.within(format!("{}[{at}]", fields.name(key)), entry))
+        .collect()
 }
 
 fn file(fields: &Fields) -> Result<ManifestFile, FormatError> {
@@ -161,7 +164,8 @@ fn hash_of(text: &str) -> Option<Hash> {
     if pairs.len() != 32 || !rest.is_empty() {
         return None;
     }
-    let digit = |byte: u8| char::from(byte).to_digit(16);
+    // Small letters alone: what has one meaning has one spelling.
+    let digit = |byte: u8| char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
     let mut hash = [0; 32];
     for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
         *byte = (digit(*high)? << 4 | digit(*low)?) as u8;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::checkpoint::Merged;
-use crate::{GgmlType, TensorName};
+use crate::layout::WeightType;
+use crate::{GgmlType, Laid, TensorName};
 
 /// Tensors of `rows` rows of 32 `F32`, one behind the other with a gap of 8 bytes, in two files.
 /// Every value tells its tensor and row.
@@ -120,4 +121,51 @@ fn whoever_takes_rows_may_fail() {
     let error = FormatError::NotGguf { found: "as planned".into() };
     let mut failing = RowReader::of(&tensors);
     assert_eq!(failing.push(0, 0, &first, &mut |_| Err(error.clone())), Err(error.clone()));
+}
+
+/// Two parts of a matrix, 8 rows and 3, whose words and scales tell their places, with a gap before each.
+#[test]
+fn laid_rows_come_in_whole_tiles_with_their_scales() {
+    for dtype in [WeightType::Q4, WeightType::BF16] {
+        let (mut file, mut spans) = (Vec::new(), Vec::new());
+        let mut put = |values: std::ops::Range<u32>| {
+            file.extend([0xEE; 8]);
+            spans.push(Span { file: 0, offset: file.len() as u64, len: 4 * values.len() as u64 });
+            file.extend(values.flat_map(u32::to_le_bytes));
+        };
+        let [words, scales] = [dtype.row_words(64) as u32, dtype.tile_scale_words(64) as u32];
+        for [first, end] in [[0, 8], [8, 11]] {
+            if scales > 0 {
+                put(1000 + first / 4 * scales..1000 + u32::div_ceil(end, 4) * scales);
+            }
+            put(first * words..end * words);
+        }
+        let laid = Laid { dtype, part_rows: vec![8, 3], spans };
+        let name = TensorName::EmbedTokens;
+        let stored = Stored::Laid(laid);
+        let tensor = TensorInfo { name, dtype: dtype.blocks(), rows: 11, columns: 64, stored };
+        for piece_len in [1, 7, 128, 1 << 20] {
+            let mut reader = RowReader::of_tensor(&tensor);
+            let (mut got, mut scales_of_tile) = (Vec::new(), vec![Vec::new(); 3]);
+            let mut take = |rows: Rows| {
+                let laid = rows.laid.unwrap();
+                let count = laid.words.len() / words as usize;
+                assert_eq!((rows.first_row, laid.dtype), (got.len() / words as usize, dtype));
+                assert!(rows.bytes.is_empty() && rows.column_order.is_none() && count > 0);
+                assert!(count.is_multiple_of(4) || rows.first_row + count == 11, "{count} rows");
+                got.extend_from_slice(laid.words);
+                for (tile, scales) in laid.scales.chunks(scales.max(1) as usize).enumerate() {
+                    scales_of_tile[rows.first_row / 4 + tile] = scales.to_vec();
+                }
+                Ok::<_, FormatError>(())
+            };
+            for (index, piece) in file.chunks(piece_len).enumerate() {
+                reader.push(0, (index * piece_len) as u64, piece, &mut take).unwrap();
+            }
+            reader.finish().unwrap();
+            assert_eq!(got, (0..11 * words).collect::<Vec<_>>(), "{dtype:?} in pieces of {piece_len}");
+            let scales: Vec<u32> = (1000..1000 + 3 * scales).collect();
+            assert_eq!(scales_of_tile.concat(), scales, "{dtype:?} in pieces of {piece_len}");
+        }
+    }
 }
