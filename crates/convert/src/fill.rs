@@ -60,6 +60,11 @@ impl<'a> Filling<'a> {
             }
             let laid = lay_out(of, rows, [from - first, to - first])?;
             *lost += laid.lost;
+            if self.words.is_empty() {
+                let [words, scales] = of.bytes(part.rows).map(|bytes| usize::try_from(bytes).unwrap_or(0));
+                self.words.reserve_exact(words);
+                self.scales.reserve_exact(scales);
+            }
             self.words.extend(laid.words);
             self.scales.extend(laid.scales);
             if to == part_end {

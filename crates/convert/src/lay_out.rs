@@ -41,13 +41,11 @@ pub(crate) fn lay_out(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> R
         to: target.blocks.to_string(),
         why: why.into(),
     })?;
-    let mut laid = Laid::default();
-    for part in parts {
-        laid.words.extend(part.words);
-        laid.scales.extend(part.scales);
-        laid.lost += part.lost;
-    }
-    Ok(laid)
+    let words = parts.iter().map(|part| part.words.as_slice()).collect::<Vec<_>>().concat();
+    let scales = parts.iter().map(|part| part.scales.as_slice()).collect::<Vec<_>>().concat();
+    let mut lost = Lost::default();
+    parts.iter().for_each(|part| lost += part.lost);
+    Ok(Laid { words, scales, lost })
 }
 
 fn some(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> Result<Laid, FormatError> {

@@ -1,11 +1,13 @@
 //! `pronk convert`: a model of any kind becomes a folder of pronk's own.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use convert::{Options, Output, Report, Source, TensorReport};
+use convert::{Options, Report, Source, TensorReport};
 use engine::Container;
 use indicatif::{DecimalBytes, HumanCount};
 use serde_json::json;
@@ -93,8 +95,9 @@ fn check_folders(args: &ConvertArgs, container: &Container) -> Result<()> {
 
 /// How fast the source's first bytes are read, hashed and written, which is the least that any conversion does.
 fn copying(source: &dyn Source, sizes: &[u64], out: &Path) -> Result<f64> {
-    let (output, name) = (DiskOutput(out.to_owned()), "copy.part");
+    let path = out.join("copy.part");
     let (started, mut copied) = (Instant::now(), 0);
+    let mut copy = File::create(&path).context("A copy can't be written")?;
     let mut bytes = Vec::new();
     'files: for (file, size) in sizes.iter().enumerate() {
         let mut at = 0;
@@ -106,12 +109,14 @@ fn copying(source: &dyn Source, sizes: &[u64], out: &Path) -> Result<f64> {
             let end = size.min(&(at + COPIED_AT_ONCE)).to_owned();
             source.read(file, at..end, &mut bytes).map_err(anyhow::Error::msg)?;
             std::hint::black_box(Hash::of(&bytes));
-            output.write(name, &bytes).map_err(anyhow::Error::msg)?;
+            copy.write_all(&bytes).context("A copy can't be written")?;
             (copied, at) = (copied + (end - at), end);
         }
     }
-    output.remove(name).map_err(anyhow::Error::msg).context("A copy can't be removed")?;
-    Ok(copied as f64 / started.elapsed().as_secs_f64().max(1e-9))
+    copy.sync_all().context("A copy can't be written")?;
+    let seconds = started.elapsed().as_secs_f64();
+    std::fs::remove_file(&path).context("A copy can't be removed")?;
+    Ok(copied as f64 / seconds.max(1e-9))
 }
 
 fn bits(report: &Report) -> f64 {
