@@ -169,3 +169,24 @@ impl Packed {
         asked
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As [`Columns::by_index`] and what calls it decide: groups that go down again change columns; -1 is no index.
+    #[test]
+    fn columns_change_places_by_an_index_that_goes_down() {
+        for (groups, expected) in [
+            (vec![0, 0, 1, 1, 2], false),
+            (vec![0, 1, 0, 1, 2], true),
+            (vec![1, 0], true),
+            (vec![-1, -1, -1], false),
+            (vec![1, 0, -1], false),
+            (vec![], false),
+        ] {
+            let bytes: Vec<u8> = groups.iter().flat_map(|group: &i32| group.to_le_bytes()).collect();
+            assert_eq!(Packed::reorders_columns(&bytes), expected, "{groups:?}");
+        }
+    }
+}
