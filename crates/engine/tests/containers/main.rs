@@ -1,8 +1,9 @@
 //! One Llama in every container that is read gives the same logits: golden/tiny-llama-3.1 in plain types, and quantized
-//! here to four bits and packed as each quantizer does; on the CPU and on the GPU, kept and not kept.
+//! here to four bits and packed as each quantizer does; on the CPU and on the GPU, kept and not kept, and converted.
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
+mod converted;
 #[expect(dead_code, reason = "this test needs sound files only")]
 #[path = "../../../format/tests/files/writer.rs"]
 mod gguf_writer;
@@ -29,6 +30,7 @@ use pollster::block_on;
 use protocol::GenerateOptions;
 use store::{MemoryFiles, MemoryStore, NoStore, Store};
 
+use converted::converted;
 use plain::Golden;
 use quantized::{Order, Quantization, Zeros};
 
@@ -192,6 +194,23 @@ fn cost(container: &Container) -> (u64, u64) {
     let steps = counts(&engine) - loaded;
     assert_eq!(steps.dispatches % steps.submits, 0, "steps differ");
     (steps.dispatches / steps.submits, loaded.bytes_allocated)
+}
+
+#[test]
+fn each_of_them_converted() {
+    let golden = Golden::read();
+    let sorted = |zeros| Quantization { zeros, order: Order::Sorted }.of(&golden);
+    let [middle, any] = [sorted(Zeros::Middle), sorted(Zeros::Any)];
+    for mut containers in [
+        golden.containers(),
+        vec![middle.plain(), middle.awq(), middle.gptq_v1(), middle.pack_quantized(), middle.mlc()],
+        vec![any.plain(), any.awq(), any.gptq_v2(), any.pack_quantized()],
+    ] {
+        let folders: Vec<Container> = containers.iter().map(converted).collect();
+        containers.truncate(1);
+        containers.extend(folders);
+        check(&containers, &[Device::Reference, PLAIN]);
+    }
 }
 
 /// A gather before a product where columns have an order; and where q, k and v differ in it, a dispatch each.
