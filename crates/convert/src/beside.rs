@@ -4,7 +4,7 @@
 //! folder's own would name a quantization that is gone, and a GGUF file or Meta's folder has none. Tokenizers, templates
 //! and licences are copied.
 
-use format::{Checkpoint, Config, GenerationConfig, RopeScaling, TokenizerConfig, TokenizerFile};
+use format::{Checkpoint, Config, GenerationConfig, RopeScaling, TokenizerConfig, TokenizerFile, shortest};
 use serde_json::{Map, Value, json};
 
 use crate::vocabulary::to_gguf;
@@ -92,32 +92,22 @@ fn config(config: &Config) -> Value {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "hidden_act": "silu",
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "head_dim": config.head_dim,
-        "vocab_size": config.vocab_size,
-        "max_position_embeddings": config.max_position_embeddings,
-        "rms_norm_eps": shortest(config.rms_norm_eps),
-        "rope_theta": config.rope_theta,
-        "tie_word_embeddings": config.tie_word_embeddings,
     });
-    if let (Some(RopeScaling { factor, low_freq_factor, high_freq_factor, .. }), Some(json)) =
-        (config.rope_scaling, json.as_object_mut())
-    {
-        let original = config.rope_scaling.map(|scaling| scaling.original_max_position_embeddings);
-        let scaling = json!({
-            "rope_type": "llama3",
-            "factor": factor,
-            "low_freq_factor": low_freq_factor,
-            "high_freq_factor": high_freq_factor,
-            "original_max_position_embeddings": original,
-        });
-        json.insert("rope_scaling".into(), scaling);
+    if let (Value::Object(json), Value::Object(dimensions)) = (&mut json, config.dimensions()) {
+        json.extend(dimensions);
+        json.insert("rope_scaling".into(), config.rope_scaling.map(rope_scaling).into());
     }
     json
+}
+
+fn rope_scaling(scaling: RopeScaling) -> Value {
+    json!({
+        "rope_type": "llama3",
+        "factor": scaling.factor,
+        "low_freq_factor": scaling.low_freq_factor,
+        "high_freq_factor": scaling.high_freq_factor,
+        "original_max_position_embeddings": scaling.original_max_position_embeddings,
+    })
 }
 
 fn generation(generation: &GenerationConfig) -> Value {
@@ -146,9 +136,4 @@ fn pretty(value: &Value) -> Vec<u8> {
     let fields = value.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let fields: Map<String, Value> = fields.map(|(key, value)| (key.clone(), value.clone())).collect();
     format!("{:#}\n", Value::Object(fields)).into_bytes()
-}
-
-/// The number that was meant: as `f64`, 1e-5 would be 9.999999747378752e-6.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use anyhow::Result;
 use engine::{Container, DEFAULT_CONTEXT};
 use format::layout::WeightType;
-use format::{Array, Checkpoint, Config, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value};
+use format::{
+    Array, Checkpoint, Config, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value, shortest,
+};
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use serde_json::json;
@@ -76,30 +78,13 @@ fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
         built_with_llama: checkpoint.built_with_llama(),
         parameters: checkpoint.parameters(),
         quantization: checkpoint.quantization().name(),
-        config: config(&checkpoint.config),
+        config: checkpoint.config.dimensions(),
         memory: memory(checkpoint),
         tokenizer: tokenizer(checkpoint),
         chat_template: checkpoint.chat_template.as_deref(),
         metadata: metadata.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect(),
         tensors: checkpoint.tensors.iter().map(Tensor::new).collect(),
     }
-}
-
-/// Under the names of Hugging Face's `config.json`.
-fn config(config: &Config) -> serde_json::Value {
-    json!({
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "head_dim": config.head_dim,
-        "vocab_size": config.vocab_size,
-        "max_position_embeddings": config.max_position_embeddings,
-        "rms_norm_eps": shortest(config.rms_norm_eps),
-        "rope_theta": config.rope_theta,
-        "tie_word_embeddings": config.tie_word_embeddings,
-    })
 }
 
 fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
@@ -153,11 +138,6 @@ fn plain(value: &Value) -> serde_json::Value {
         Value::String(value) => json!(value),
         Value::Array(Array::Strings(_) | Array::Numbers { .. }) => json!(value.to_string()),
     }
-}
-
-/// The number that was meant: as `f64`, 1e-5 would be 9.999999747378752e-6.
-fn shortest(value: f32) -> f64 {
-    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 impl Tensor {
@@ -218,7 +198,8 @@ fn text(file: &str, header: &engine::Header) -> String {
             DecimalBytes(kv_cache_f32),
         ),
     );
-    for (title, object) in [("config", config(&checkpoint.config)), ("tokenizer", tokenizer(checkpoint))] {
+    for (title, object) in [("config", checkpoint.config.dimensions()), ("tokenizer", tokenizer(checkpoint))]
+    {
         line(title, fields(&object));
     }
     for warning in &checkpoint.warnings {

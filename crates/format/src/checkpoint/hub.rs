@@ -6,7 +6,7 @@ use super::available::Available;
 use super::origin::names_llama_3;
 use super::{Checkpoint, in_order};
 use crate::error::FormatError;
-use crate::hub::{HubConfig, HubFiles, read_generation_config, read_tokenizer_config};
+use crate::hub::{HubConfig, HubFiles, read_generation_config, read_with_template};
 use crate::{GenerationConfig, TensorName, TokenizerFile};
 
 impl Checkpoint {
@@ -28,11 +28,8 @@ impl Checkpoint {
         available.check_rest()?;
         let (tensors, by_name) = in_order(infos);
 
-        let (tokenizer_config, template) = match &files.tokenizer_config {
-            Some(bytes) => read_tokenizer_config(bytes)?,
-            None => Default::default(),
-        };
-        let own_template = files.chat_template.as_ref().map(|file| file.read()).transpose()?.flatten();
+        let (tokenizer_config, chat_template) =
+            read_with_template(files.tokenizer_config.as_deref(), files.chat_template.as_ref())?;
         let mut warnings = Vec::new();
         let stated = files.generation_config.as_deref().map(read_generation_config).transpose()?;
         let generation = merged(generation, stated, config.vocab_size, &mut warnings);
@@ -41,7 +38,7 @@ impl Checkpoint {
             config,
             tensors,
             tokenizer: files.tokenizer.with_config(tokenizer_config),
-            chat_template: own_template.or(template),
+            chat_template,
             generation,
             name: files.name,
             licence: None,

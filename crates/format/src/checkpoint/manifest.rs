@@ -6,7 +6,7 @@ use super::hub::merged;
 use super::origin::names_llama_3;
 use super::{Checkpoint, Laid, RowOrder, Span, Stored, TensorInfo, in_order};
 use crate::error::{FormatError, Part, quote};
-use crate::hub::{ChatTemplateFile, HubConfig, Quantization, read_generation_config, read_tokenizer_config};
+use crate::hub::{ChatTemplateFile, HubConfig, Quantization, read_generation_config, read_with_template};
 use crate::layout::{TILE, WeightType};
 use crate::manifest::{LaidPart, Manifest, ManifestFiles, ManifestTensor};
 use crate::{Config, GgmlType, TensorName};
@@ -40,17 +40,14 @@ impl Checkpoint {
         let mut warnings = Vec::new();
         let stated = files.generation_config.as_deref().map(read_generation_config).transpose()?;
         let generation = merged(generation, stated, config.vocab_size, &mut warnings);
-        let (tokenizer_config, template) = match &files.tokenizer_config {
-            Some(bytes) => read_tokenizer_config(bytes)?,
-            None => Default::default(),
-        };
         let own_template = files.chat_template.map(ChatTemplateFile::Jinja);
-        let own_template = own_template.map(|file| file.read()).transpose()?.flatten();
+        let (tokenizer_config, chat_template) =
+            read_with_template(files.tokenizer_config.as_deref(), own_template.as_ref())?;
         Ok(Checkpoint {
             config,
             tensors,
             tokenizer: files.tokenizer.with_config(tokenizer_config),
-            chat_template: own_template.or(template),
+            chat_template,
             generation,
             file_sizes: manifest.weights().map(|file| file.size).collect(),
             name: manifest.name,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::origin::names_llama_3;
 use super::{Checkpoint, RowOrder, Span, Stored, TensorInfo, hub, in_order};
 use crate::error::{FormatError, Part, quote_odd};
-use crate::hub::read_tokenizer_config;
+use crate::hub::read_with_template;
 use crate::mlc::{MlcConfig, MlcFiles, MlcTensor, MlcType};
 use crate::packed::{Packed, Packing};
 use crate::{Config, GenerationConfig, GgmlType, LayerPart, TensorName};
@@ -25,10 +25,7 @@ impl Checkpoint {
         let infos: Vec<TensorInfo> = infos.collect::<Result<_, _>>()?;
         available.check_rest()?;
         let (tensors, by_name) = in_order(infos);
-        let (tokenizer_config, chat_template) = match &files.tokenizer_config {
-            Some(bytes) => read_tokenizer_config(bytes)?,
-            None => Default::default(),
-        };
+        let (tokenizer_config, chat_template) = read_with_template(files.tokenizer_config.as_deref(), None)?;
         let mut warnings = Vec::new();
         let nothing = GenerationConfig::default();
         let generation = hub::merged(nothing, Some(generation), config.vocab_size, &mut warnings);

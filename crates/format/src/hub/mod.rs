@@ -15,6 +15,7 @@
 
 mod chat_template;
 mod config;
+mod dimensions;
 pub(crate) mod generation;
 mod index;
 mod quantization;
@@ -27,7 +28,7 @@ pub(crate) use generation::read_generation_config;
 pub use index::HubIndex;
 pub(crate) use quantization::{Group, Quantization};
 pub use tokenizer_config::TokenizerConfig;
-pub(crate) use tokenizer_config::read as read_tokenizer_config;
+pub(crate) use tokenizer_config::read_with_template;
 
 use crate::{SafetensorsHeader, TokenizerFile};
 

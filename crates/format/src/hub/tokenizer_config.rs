@@ -1,6 +1,6 @@
 //! `tokenizer_config.json`: what to do around `tokenizer.json`, and in older folders the chat template.
 
-use super::chat_template;
+use super::chat_template::{self, ChatTemplateFile};
 use crate::error::{FormatError, Part};
 use crate::json::{Fields, Json};
 
@@ -19,8 +19,18 @@ pub struct TokenizerConfig {
     pub add_bos_token: Option<bool>,
 }
 
+/// The special tokens, and the chat template: one in a file of its own goes before this file's.
+pub(crate) fn read_with_template(
+    tokenizer_config: Option<&[u8]>,
+    chat_template: Option<&ChatTemplateFile>,
+) -> Result<(TokenizerConfig, Option<String>), FormatError> {
+    let (config, template) = tokenizer_config.map(read).transpose()?.unwrap_or_default();
+    let own = chat_template.map(ChatTemplateFile::read).transpose()?.flatten();
+    Ok((config, own.or(template)))
+}
+
 /// The file's special tokens and its chat template.
-pub(crate) fn read(bytes: &[u8]) -> Result<(TokenizerConfig, Option<String>), FormatError> {
+fn read(bytes: &[u8]) -> Result<(TokenizerConfig, Option<String>), FormatError> {
     let json = Json::parse(Part::TokenizerConfigJson, bytes)?;
     let fields = Fields::of(Part::TokenizerConfigJson, &json)?;
     let config = TokenizerConfig {

@@ -25,7 +25,8 @@ impl Columns {
     }
 
     /// Sorted by the groups that a part, `i32 [columns]`, gives them; those of a group stay in their order.
-    pub(crate) fn by_index(parts: &Parts, part: usize, num_groups: usize) -> Result<Columns, FormatError> {
+    pub(crate) fn by_index(parts: &Parts, part: usize, group_size: usize) -> Result<Columns, FormatError> {
+        let num_groups = parts.tensor.columns.div_ceil(group_size.max(1));
         let mut order = Vec::new();
         let mut of_columns = Vec::new();
         for (column, le) in parts.words(part).iter().enumerate() {

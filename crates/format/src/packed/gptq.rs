@@ -29,10 +29,9 @@ impl Gptq {
     }
 
     pub(super) fn columns(&self, parts: &Parts) -> Result<Columns, FormatError> {
-        let columns = parts.tensor.columns;
         match self.has_g_idx {
-            true => Columns::by_index(parts, G_IDX, columns.div_ceil(self.group_size.max(1))),
-            false => Ok(Columns::in_groups_of(self.group_size, columns)),
+            true => Columns::by_index(parts, G_IDX, self.group_size),
+            false => Ok(Columns::in_groups_of(self.group_size, parts.tensor.columns)),
         }
     }
 

@@ -57,13 +57,12 @@ impl PackQuantized {
                 format_args!("{found:?}"),
             ));
         }
-        let in_groups = Columns::in_groups_of(self.group_size, parts.tensor.columns);
         let g_idx = THE_REST + usize::from(self.zero_points != ZeroPoints::Symmetric);
         // Quantizers that have not sorted anything leave the -1 that the index is made with.
         let is_made_use_of = self.has_g_idx && !parts.words(g_idx).contains(&[255; 4]);
         match is_made_use_of {
-            true => Columns::by_index(parts, g_idx, parts.tensor.columns.div_ceil(self.group_size.max(1))),
-            false => Ok(in_groups),
+            true => Columns::by_index(parts, g_idx, self.group_size),
+            false => Ok(Columns::in_groups_of(self.group_size, parts.tensor.columns)),
         }
     }
 
