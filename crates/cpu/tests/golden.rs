@@ -1,27 +1,11 @@
 //! The whole model against transformers, on random Llamas that have every supported tensor type between them.
 #![expect(clippy::unwrap_used, reason = "this file is a test")]
 
+mod cases;
+
+use cases::{Case, argmax};
 use cpu::{Model, Weights};
 use format::{Checkpoint, FormatError, Gguf, TensorName};
-
-#[derive(serde::Deserialize)]
-struct Golden {
-    cases: Vec<Case>,
-}
-
-#[derive(serde::Deserialize)]
-struct Case {
-    name: String,
-    input_ids: Vec<u32>,
-    #[serde(default)]
-    last_logits: Vec<f32>,
-    #[serde(default)]
-    argmax_per_position: Vec<u32>,
-    #[serde(default)]
-    greedy: Vec<u32>,
-    #[serde(default)]
-    margins: Vec<f32>,
-}
 
 fn read(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf");
@@ -31,8 +15,7 @@ fn read(name: &str) -> Vec<u8> {
 const MODELS: [&str; 2] = ["tiny-basic-quants", "tiny-mixed-quants"];
 
 fn cases(model: &str) -> impl Iterator<Item = Case> {
-    let golden: Golden = serde_json::from_slice(&read(&format!("{model}.golden.json"))).unwrap();
-    golden.cases.into_iter()
+    cases::parse(&read(&format!("{model}.golden.json"))).into_iter()
 }
 
 fn checkpoint(file: &[u8]) -> Checkpoint {
@@ -54,11 +37,6 @@ fn weights(file: &[u8], piece_len: usize) -> Weights {
 fn model(name: &str) -> Model {
     let file = read(&format!("{name}.gguf"));
     Model::new(checkpoint(&file).config, weights(&file, file.len()))
-}
-
-fn argmax(logits: &[f32]) -> u32 {
-    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
-    best.unwrap() as u32
 }
 
 fn standard_deviation(values: &[f32]) -> f32 {

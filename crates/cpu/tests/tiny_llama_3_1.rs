@@ -2,50 +2,20 @@
 //! and `q_proj` and `k_proj` in Hugging Face's order of rows.
 #![expect(clippy::unwrap_used, reason = "this file is a test")]
 
+#[expect(dead_code, reason = "these cases have no margins")]
+mod cases;
+#[path = "../../format/tests/tiny_llama/mod.rs"]
+mod tiny_llama;
+
+use cases::{Case, argmax};
 use cpu::{Model, Weights};
-use format::{Checkpoint, HubFiles, HubIndex, SafetensorsHeader, TokenizerFile};
-
-#[derive(serde::Deserialize)]
-struct Golden {
-    cases: Vec<Case>,
-}
-
-#[derive(serde::Deserialize)]
-struct Case {
-    name: String,
-    input_ids: Vec<u32>,
-    #[serde(default)]
-    last_logits: Vec<f32>,
-    #[serde(default)]
-    argmax_per_position: Vec<u32>,
-    #[serde(default)]
-    greedy: Vec<u32>,
-}
-
-fn read(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama-3.1");
-    std::fs::read(format!("{folder}/{name}")).unwrap()
-}
 
 fn cases() -> Vec<Case> {
-    serde_json::from_slice::<Golden>(&read("golden.json")).unwrap().cases
+    cases::parse(&tiny_llama::read("golden.json"))
 }
 
 fn model() -> Model {
-    let index = HubIndex::parse(&read("model.safetensors.index.json")).unwrap();
-    let files: Vec<Vec<u8>> = index.files.iter().map(|name| read(name)).collect();
-    let header = |bytes: &Vec<u8>| SafetensorsHeader::parse(bytes, bytes.len() as u64).unwrap();
-    let checkpoint = Checkpoint::from_hub(HubFiles {
-        config: read("config.json"),
-        generation_config: None,
-        tokenizer: TokenizerFile::Absent,
-        tokenizer_config: None,
-        chat_template: None,
-        index: Some(index),
-        weights: files.iter().map(header).collect(),
-        name: None,
-    })
-    .unwrap();
+    let (checkpoint, files) = tiny_llama::open();
     assert_eq!(checkpoint.parameters(), 920_448);
     assert_eq!(checkpoint.generation.eos_token_ids, [1, 2]);
     let mut builder = Weights::builder(&checkpoint);
@@ -55,11 +25,6 @@ fn model() -> Model {
         }
     }
     Model::new(checkpoint.config, builder.finish().unwrap())
-}
-
-fn argmax(logits: &[f32]) -> u32 {
-    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
-    best.unwrap() as u32
 }
 
 /// DESIGN.md's bound for `f32`, which 9,000 tokens need a sixth of. Only they tell whether RoPE is scaled.

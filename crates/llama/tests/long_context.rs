@@ -3,35 +3,19 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
-use format::{Checkpoint, HubFiles, HubIndex, SafetensorsHeader, TokenizerFile};
+#[path = "../../format/tests/tiny_llama/mod.rs"]
+mod tiny_llama;
+
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, Loader, Model, Options};
 use pollster::block_on;
 use serde_json::Value;
 
-fn read(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama-3.1");
-    std::fs::read(format!("{folder}/{name}")).unwrap()
-}
-
 fn load(tier: TierChoice, kv: KvType, context: usize) -> Model {
-    let index = HubIndex::parse(&read("model.safetensors.index.json")).unwrap();
-    let weights: Vec<Vec<u8>> = index.files.iter().map(|file| read(file)).collect();
-    let header = |bytes: &Vec<u8>| SafetensorsHeader::parse(bytes, bytes.len() as u64).unwrap();
-    let checkpoint = Checkpoint::from_hub(HubFiles {
-        config: read("config.json"),
-        generation_config: None,
-        tokenizer: TokenizerFile::Absent,
-        tokenizer_config: None,
-        chat_template: None,
-        weights: weights.iter().map(header).collect(),
-        index: Some(index),
-        name: None,
-    })
-    .unwrap();
+    let (checkpoint, files) = tiny_llama::open();
     let gpu = block_on(Gpu::request(tier)).unwrap();
     let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
-    for (file, bytes) in weights.iter().enumerate() {
+    for (file, bytes) in files.iter().enumerate() {
         loader.push(file, 0, bytes).unwrap();
     }
     let weights = loader.finish().unwrap();
@@ -42,7 +26,7 @@ fn load(tier: TierChoice, kv: KvType, context: usize) -> Model {
 /// Errors are in standard deviations of the golden's logits.
 #[track_caller]
 fn check(tier: TierChoice, kv: KvType, bound: f32) {
-    let golden: Value = serde_json::from_slice(&read("golden.json")).unwrap();
+    let golden: Value = serde_json::from_slice(&tiny_llama::read("golden.json")).unwrap();
     let case = golden["cases"].as_array().unwrap().iter().find(|case| case["name"] == "long-9000").unwrap();
     let ids: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
     let expected: Vec<f32> = serde_json::from_value(case["last_logits"].clone()).unwrap();

@@ -5,6 +5,8 @@
 mod damage;
 mod interrupted;
 mod models;
+#[path = "../../../format/tests/tiny_llama/mod.rs"]
+mod tiny_llama;
 mod values;
 
 use std::collections::BTreeMap;

@@ -19,6 +19,8 @@ mod plain_writers;
 #[path = "../../../format/tests/pth/writer.rs"]
 mod pth_writer;
 mod quantized;
+#[path = "../../../format/tests/tiny_llama/mod.rs"]
+mod tiny_llama;
 #[expect(dead_code, reason = "as above")]
 #[path = "../../../format/tests/hub/writer.rs"]
 mod writer;

@@ -1,14 +1,12 @@
 //! The golden Llama, and the plain containers that it can be written as.
 
-use format::{
-    Checkpoint, Config, FormatError, HubFiles, HubIndex, RowReader, SafetensorsHeader, TensorName,
-    TokenizerFile, dequantize,
-};
+use format::{Config, FormatError, HubIndex, RowReader, SafetensorsHeader, TensorName, dequantize};
 use half::{bf16, f16};
 use serde_json::Value;
 
 use crate::Container;
 use crate::plain_writers::{Weights, gguf_file, params, pth_file};
+use crate::tiny_llama::{self, read};
 use crate::writer::{Tensor, safetensors};
 
 const CONFIG: &str = "config.json";
@@ -25,20 +23,15 @@ pub(crate) struct Golden {
     pub(crate) logits: Vec<f32>,
 }
 
-fn file(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama-3.1");
-    std::fs::read(format!("{folder}/{name}")).unwrap()
-}
-
 /// The weights' files by their names.
 fn weights_files() -> Vec<(String, Vec<u8>)> {
-    let index = HubIndex::parse(&file(INDEX)).unwrap();
-    index.files.into_iter().map(|name| (name.clone(), file(&name))).collect()
+    let index = HubIndex::parse(&read(INDEX)).unwrap();
+    index.files.into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
 
 impl Golden {
     pub(crate) fn read() -> Golden {
-        let golden: Value = serde_json::from_slice(&file("golden.json")).unwrap();
+        let golden: Value = serde_json::from_slice(&read("golden.json")).unwrap();
         let case =
             golden["cases"].as_array().unwrap().iter().find(|case| case["name"] == "prefill-33").unwrap();
         let tensors = weights_files().into_iter().flat_map(|(_, bytes)| {
@@ -53,7 +46,7 @@ impl Golden {
             header.tensors.into_iter().map(tensor)
         });
         Golden {
-            config: serde_json::from_slice(&file(CONFIG)).unwrap(),
+            config: serde_json::from_slice(&read(CONFIG)).unwrap(),
             tensors: tensors.collect(),
             prompt: serde_json::from_value(case["input_ids"].clone()).unwrap(),
             logits: serde_json::from_value(case["last_logits"].clone()).unwrap(),
@@ -62,7 +55,7 @@ impl Golden {
 
     /// The same weights in every plain container, the golden's own first.
     pub(crate) fn containers(&self) -> Vec<Container> {
-        let mut files = vec![(CONFIG.to_owned(), file(CONFIG)), (INDEX.to_owned(), file(INDEX))];
+        let mut files = vec![(CONFIG.to_owned(), read(CONFIG)), (INDEX.to_owned(), read(INDEX))];
         files.extend(weights_files());
         let mut containers = vec![Container { name: "bfloat16 in two files".to_owned(), files }];
         containers.push(self.single_file("F32", |value| value.to_le_bytes().into()));
@@ -91,19 +84,7 @@ impl Golden {
 
     /// The dimensions; and all weights, rows in the order in which Meta and GGUF have them.
     fn rows(&self) -> (Config, Weights) {
-        let files: Vec<Vec<u8>> = weights_files().into_iter().map(|(_, bytes)| bytes).collect();
-        let header = |bytes: &Vec<u8>| SafetensorsHeader::parse(bytes, bytes.len() as u64).unwrap();
-        let checkpoint = Checkpoint::from_hub(HubFiles {
-            config: file(CONFIG),
-            generation_config: None,
-            tokenizer: TokenizerFile::Absent,
-            tokenizer_config: None,
-            chat_template: None,
-            index: Some(HubIndex::parse(&file(INDEX)).unwrap()),
-            weights: files.iter().map(header).collect(),
-            name: None,
-        })
-        .unwrap();
+        let (checkpoint, files) = tiny_llama::open();
         let mut weights = Weights::new();
         let mut reader = RowReader::new(&checkpoint);
         while let Some(span) = reader.wants() {

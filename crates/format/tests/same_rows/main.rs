@@ -9,19 +9,16 @@ mod gguf_writer;
 #[expect(dead_code, reason = "this test needs sound files only")]
 #[path = "../pth/writer.rs"]
 mod pth_writer;
+#[path = "../tiny_llama/mod.rs"]
+mod tiny_llama;
 
 use containers::{Weights, gguf_file, params, pth_file};
 use format::{
-    Checkpoint, FormatError, Gguf, HubFiles, HubIndex, MetaFiles, Pth, PthReader, RowReader,
-    SafetensorsHeader, TensorName, TokenizerFile, dequantize,
+    Checkpoint, FormatError, Gguf, MetaFiles, Pth, PthReader, RowReader, SafetensorsHeader, TensorName,
+    TokenizerFile, dequantize,
 };
 use half::{bf16, f16};
 use serde_json::{Value, json};
-
-fn golden(name: &str) -> Vec<u8> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama-3.1");
-    std::fs::read(format!("{folder}/{name}")).unwrap()
-}
 
 fn read(checkpoint: &Checkpoint, files: &[Vec<u8>]) -> Weights {
     let mut weights = Weights::new();
@@ -38,26 +35,9 @@ fn read(checkpoint: &Checkpoint, files: &[Vec<u8>]) -> Weights {
     weights
 }
 
-fn hub(index: Option<HubIndex>, files: &[Vec<u8>]) -> Checkpoint {
-    let header = |bytes: &Vec<u8>| SafetensorsHeader::parse(bytes, bytes.len() as u64).unwrap();
-    Checkpoint::from_hub(HubFiles {
-        config: golden("config.json"),
-        generation_config: None,
-        tokenizer: TokenizerFile::Absent,
-        tokenizer_config: None,
-        chat_template: None,
-        index,
-        weights: files.iter().map(header).collect(),
-        name: None,
-    })
-    .unwrap()
-}
-
 /// The golden itself: the checkpoint, its files and its rows.
 fn original() -> (Checkpoint, Vec<Vec<u8>>, Weights) {
-    let index = HubIndex::parse(&golden("model.safetensors.index.json")).unwrap();
-    let files: Vec<Vec<u8>> = index.files.iter().map(|name| golden(name)).collect();
-    let checkpoint = hub(Some(index), &files);
+    let (checkpoint, files) = tiny_llama::open();
     let weights = read(&checkpoint, &files);
     (checkpoint, files, weights)
 }
@@ -109,7 +89,7 @@ fn one_safetensors_file() {
             _ => expected.clone(),
         };
         let files = [file];
-        let checkpoint = hub(None, &files);
+        let checkpoint = tiny_llama::with_weights(None, &files);
         assert_eq!(checkpoint.config, original.config);
         check(dtype, &checkpoint, &files, &expected);
     }
