@@ -19,7 +19,7 @@ fn load(device: Device, kv: KvType) -> Engine {
     let path = std::env::var_os("PRONK_DEMO_MODEL").unwrap();
     let files = MemoryFiles::single("demo.gguf", std::fs::read(path).unwrap());
     let origin = Origin { files: &files, store: &NoStore };
-    let options = LoadOptions { device, context: Some(256), kv };
+    let options = LoadOptions { device, context: Some(256), kv, ..LoadOptions::default() };
     block_on(Engine::load(origin, options, &mut |_| {})).unwrap()
 }
 

@@ -4,10 +4,11 @@ mod convert;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use engine::Device;
+use engine::{Device, LoadOptions, Quantize};
 use gpu::TierChoice;
 use llama::KvType;
 
+use convert::QuantName;
 pub(crate) use convert::{ConvertArgs, VerifyArgs};
 
 use crate::ids::Ids;
@@ -63,6 +64,9 @@ pub(crate) struct DeviceArgs {
     /// Kernels on the GPU: with subgroup operations, without, or the best that the device allows.
     #[arg(long, value_enum, default_value_t = KernelsName::Auto)]
     kernels: KernelsName,
+    /// Quantize weights on their way to the device, as pronk convert would [default: they stay as they are stored]
+    #[arg(long, value_enum)]
+    quant: Option<QuantName>,
 }
 
 #[derive(Debug, Args)]
@@ -272,13 +276,19 @@ pub(crate) enum KvName {
 
 impl DeviceArgs {
     /// The device. The reference has no kernels to choose from.
-    pub(crate) fn device(&self) -> Device {
+    fn device(&self) -> Device {
         match (self.device, self.kernels) {
             (DeviceName::Reference, _) => Device::Reference,
             (DeviceName::Gpu, KernelsName::Auto) => Device::Gpu(TierChoice::Auto),
             (DeviceName::Gpu, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
             (DeviceName::Gpu, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
         }
+    }
+
+    /// How a model is to be loaded.
+    pub(crate) fn load_options(&self, context: Option<usize>, kv: KvName) -> LoadOptions {
+        let quantize = self.quant.map_or(Quantize::Never, |quant| Quantize::To(quant.quant()));
+        LoadOptions { device: self.device(), context, kv: kv.kv(), quantize }
     }
 }
 
@@ -291,7 +301,7 @@ impl ContextArgs {
 
 impl KvName {
     /// The cache's type. The reference always computes in `f32`.
-    pub(crate) fn kv(self) -> KvType {
+    fn kv(self) -> KvType {
         match self {
             KvName::F16 => KvType::F16,
             KvName::F32 => KvType::F32,

@@ -51,7 +51,7 @@ impl<'a> Filling<'a> {
     ) -> Result<(), ConvertError> {
         let plan = self.plan;
         let Some(of) = plan.targets.get(target) else { return Ok(()) };
-        let (first, end) = (rows.first_row, rows.first_row + count(rows));
+        let (first, end) = (rows.first_row, rows.first_row + rows.count());
         for part in plan.parts_of(target) {
             let part_end = part.first_row + part.rows;
             let (from, to) = (first.max(part.first_row), end.min(part_end));
@@ -105,13 +105,5 @@ impl<'a> Filling<'a> {
             send(Filled { shard: part.shard, arrays: std::mem::take(&mut self.arrays) })?;
         }
         Ok(())
-    }
-}
-
-/// How many rows came.
-fn count(rows: &Rows) -> usize {
-    match rows.laid {
-        Some(laid) => laid.words.len() / laid.dtype.row_words(rows.tensor.columns).max(1),
-        None => rows.bytes.len() / rows.tensor.row_bytes().max(1),
     }
 }

@@ -1,6 +1,6 @@
 //! Rows of the source in the layout of the folder, quantized if they are to be, on every core.
 
-use format::layout::{TILE, repack_rows, unpack_rows};
+use format::layout::{TILE, repack_rows};
 use format::{FormatError, Rows, dequantize, quantize_best};
 use rayon::prelude::*;
 
@@ -51,7 +51,8 @@ pub(crate) fn lay_out(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> R
 fn some(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> Result<Laid, FormatError> {
     let (info, columns) = (target.info, target.info.columns);
     if info.rows == 1 {
-        let values = values(rows, [from, to])?;
+        let mut values = Vec::new();
+        rows.append_values(from..to, &mut values)?;
         return Ok(Laid { words: bytes_of(values.iter().map(|value| value.to_bits())), ..Laid::default() });
     }
     let is_kept = info.dtype == target.blocks && rows.column_order.is_none();
@@ -65,10 +66,10 @@ fn some(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> Result<Laid, Fo
     }
     let mut lost = Lost::default();
     let (words, scales) = if is_kept {
-        repack_rows(target.blocks, columns, blocks(rows, [from, to]))?
+        repack_rows(target.blocks, columns, rows.blocks(from..to))?
     } else {
-        let values = values(rows, [from, to])?;
-        let mut blocks = Vec::new();
+        let (mut values, mut blocks) = (Vec::with_capacity((to - from) * columns), Vec::new());
+        rows.append_values(from..to, &mut values)?;
         quantize_best(target.blocks, &values, &mut blocks)?;
         let mut rendered = Vec::with_capacity(values.len());
         dequantize(target.blocks, &blocks, &mut rendered)?;
@@ -81,37 +82,6 @@ fn some(target: &Target, rows: &Rows, [from, to]: [usize; 2]) -> Result<Laid, Fo
     };
     let [words, scales] = [words, scales].map(|words| bytes_of(words.into_iter()));
     Ok(Laid { words, scales, lost })
-}
-
-/// The blocks of some rows.
-fn blocks<'a>(rows: &Rows<'a>, [from, to]: [usize; 2]) -> &'a [u8] {
-    let row_bytes = rows.tensor.row_bytes();
-    rows.bytes.get(from * row_bytes..to * row_bytes).unwrap_or_default()
-}
-
-/// The values of some rows, every one in its own column.
-fn values(rows: &Rows, [from, to]: [usize; 2]) -> Result<Vec<f32>, FormatError> {
-    let columns = rows.tensor.columns;
-    if let Some(laid) = rows.laid {
-        let (row_words, tile_words) = (laid.dtype.row_words(columns), laid.dtype.tile_scale_words(columns));
-        let words = laid.words.get(from * row_words..to * row_words).unwrap_or_default();
-        let scales = laid.scales.get(from / TILE * tile_words..).unwrap_or_default();
-        return Ok(unpack_rows(laid.dtype, columns, words, scales));
-    }
-    let mut values = Vec::with_capacity((to - from) * columns);
-    dequantize(rows.tensor.dtype, blocks(rows, [from, to]), &mut values)?;
-    if let Some(order) = rows.column_order {
-        let mut in_place = vec![0.0; columns];
-        for row in values.chunks_exact_mut(columns) {
-            for (value, column) in row.iter().zip(order) {
-                if let Some(place) = in_place.get_mut(*column as usize) {
-                    *place = *value;
-                }
-            }
-            row.copy_from_slice(&in_place);
-        }
-    }
-    Ok(values)
 }
 
 fn bytes_of(words: impl Iterator<Item = u32>) -> Vec<u8> {

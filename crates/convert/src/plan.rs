@@ -5,9 +5,8 @@
 //! a tile of 4 rows on.
 
 use format::layout::{TILE, WeightType};
-use format::{Checkpoint, FormatError, GgmlType, Packed, Span, Stored, TensorInfo};
+use format::{Checkpoint, FormatError, GgmlType, Packed, Quant, Span, Stored, TensorInfo};
 
-use crate::quant::{ColumnOrder, Quant, target};
 use crate::{ConvertError, Source};
 
 /// What a tensor becomes.
@@ -124,6 +123,25 @@ impl<'a> Plan<'a> {
     /// The name of a shard.
     pub(crate) fn shard_name(&self, shard: usize) -> String {
         format!("model-{:05}-of-{:05}.safetensors", shard + 1, self.shards)
+    }
+}
+
+/// The order of a tensor's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ColumnOrder {
+    /// As the model has them.
+    Natural,
+    /// By the importance that GPTQ saw in them ("act-order"), which a folder has no place for.
+    ByImportance,
+}
+
+/// The blocks that a tensor of the source becomes.
+fn target(tensor: &TensorInfo, order: ColumnOrder, quant: Option<Quant>) -> GgmlType {
+    match quant {
+        _ if tensor.rows == 1 => GgmlType::F32,
+        Some(quant) => quant.blocks(tensor),
+        None if order == ColumnOrder::ByImportance => GgmlType::Q8_0,
+        None => tensor.dtype,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use format::{Checkpoint, LaidPart, Manifest, ManifestFile, ManifestTensor, RowReader};
+use format::{Checkpoint, LaidPart, Manifest, ManifestFile, ManifestTensor, Quant, RowReader};
 
 use crate::beside::small_files;
 use crate::fill::{Filled, Filling};
@@ -11,7 +11,7 @@ use crate::journal::{JOURNAL, Journal, MANIFEST, PART, read, write_whole};
 use crate::lay_out::Lost;
 use crate::plan::{Plan, Target};
 use crate::shard::{positions, scales_name, to_file, words_name};
-use crate::{ConvertError, HashFn, Output, Quant, Report, Source, hex};
+use crate::{ConvertError, HashFn, Output, Report, Source, hex};
 
 /// Bytes that are read and laid out at once.
 const READ_BYTES: u64 = 8 << 20;

@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use format::layout::unpack_rows;
-use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorName, dequantize};
+use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorName};
 
 use crate::CpuError;
 
@@ -108,23 +107,5 @@ fn append(values: &mut HashMap<TensorName, Vec<f32>>, rows: Rows) -> Result<(), 
         let weights = usize::try_from(tensor.weights()).map_err(|_| out_of_memory.clone())?;
         values.try_reserve_exact(weights).map_err(|_| out_of_memory)?;
     }
-    if let Some(laid) = rows.laid {
-        values.extend(unpack_rows(laid.dtype, tensor.columns, laid.words, laid.scales));
-        return Ok(());
-    }
-    let given = values.len();
-    dequantize(tensor.dtype, rows.bytes, values)?;
-    if let (Some(order), Some(given)) = (rows.column_order, values.get_mut(given..)) {
-        // This model multiplies each weight with the input at its own place.
-        let mut in_place = vec![0.0; tensor.columns];
-        for row in given.chunks_exact_mut(tensor.columns) {
-            for (value, column) in row.iter().zip(order) {
-                if let Some(place) = in_place.get_mut(*column as usize) {
-                    *place = *value;
-                }
-            }
-            row.copy_from_slice(&in_place);
-        }
-    }
-    Ok(())
+    Ok(rows.append_values(0..rows.count(), values)?)
 }

@@ -19,6 +19,7 @@ mod load;
 mod open;
 mod progress;
 mod prompt;
+mod quantize;
 mod stop;
 mod text;
 
@@ -28,6 +29,7 @@ pub use generate::{Answer, GenerateEvent};
 pub use kept::{forget, is_kept};
 pub use load::{DEFAULT_CONTEXT, LoadOptions, Origin};
 pub use open::{Container, Header, read_header};
+pub use quantize::Quantize;
 pub use stop::StopFlag;
 pub use text::{template, tokenizer};
 

@@ -11,7 +11,7 @@ use crate::bytes::Bytes;
 use crate::open::{Found, find};
 use crate::progress::Reporter;
 use crate::text::{nameless, template, tokenizer};
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, Quantize};
 
 /// Tokens of context unless asked otherwise: a long conversation, yet little memory.
 pub const DEFAULT_CONTEXT: usize = 4096;
@@ -28,6 +28,8 @@ pub struct LoadOptions {
     pub context: Option<usize>,
     /// How the KV cache is stored.
     pub kv: KvType,
+    /// Whether weights are quantized on their way.
+    pub quantize: Quantize,
 }
 
 /// Where a model's bytes come from and where they rest.
@@ -49,7 +51,12 @@ impl<F, T> Copy for Origin<'_, F, T> {}
 
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
-        LoadOptions { device: Device::Gpu(TierChoice::Auto), context: None, kv: KvType::F16 }
+        LoadOptions {
+            device: Device::Gpu(TierChoice::Auto),
+            context: None,
+            kv: KvType::F16,
+            quantize: Quantize::Never,
+        }
     }
 }
 
@@ -78,6 +85,7 @@ impl Engine {
             }
         };
 
+        let checkpoint = options.quantize.apply(checkpoint);
         let options = model_options(options, &checkpoint.config)?;
         if let Some(gpu) = &gpu {
             options.check_device(&checkpoint.config, gpu.limits())?;

@@ -31,7 +31,7 @@ fn load<T: Store>(
     device: Device,
     context: usize,
 ) -> Result<Engine, EngineError> {
-    let options = LoadOptions { device, context: Some(context), kv: KvType::F32 };
+    let options = LoadOptions { device, context: Some(context), kv: KvType::F32, ..LoadOptions::default() };
     block_on(Engine::load(Origin { files, store }, options, &mut |_| {}))
 }
 

@@ -19,7 +19,7 @@ fn load(device: Device, context: usize) -> (Engine, Vec<LoadProgress>) {
     let files = MemoryFiles::single("tiny.gguf", std::fs::read(format!("{GOLDEN}.gguf")).unwrap());
     let store = MemoryStore::new();
     let origin = Origin { files: &files, store: &store };
-    let options = LoadOptions { device, context: Some(context), kv: KvType::F32 };
+    let options = LoadOptions { device, context: Some(context), kv: KvType::F32, ..LoadOptions::default() };
     let mut reports = Vec::new();
     let engine = block_on(Engine::load(origin, options, &mut |progress| reports.push(progress))).unwrap();
     (engine, reports)
@@ -176,7 +176,8 @@ fn a_context_that_the_model_does_not_have_is_refused() {
     let store = MemoryStore::new();
     for context in [0, 131_073] {
         let origin = Origin { files: &files, store: &store };
-        let options = LoadOptions { device: PLAIN, context: Some(context), kv: KvType::F16 };
+        let options =
+            LoadOptions { device: PLAIN, context: Some(context), kv: KvType::F16, ..LoadOptions::default() };
         let error = block_on(Engine::load(origin, options, &mut |_| {})).unwrap_err();
         let message = error.failure().message;
         assert!(

@@ -77,7 +77,7 @@ fn ours() -> MemoryFiles {
 }
 
 fn load<T: Store>(files: &MemoryFiles, store: &T, device: Device) -> Result<Engine, EngineError> {
-    let options = LoadOptions { device, context: Some(64), kv: KvType::F32 };
+    let options = LoadOptions { device, context: Some(64), kv: KvType::F32, ..LoadOptions::default() };
     block_on(Engine::load(Origin { files, store }, options, &mut |_| {}))
 }
 

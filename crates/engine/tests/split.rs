@@ -92,7 +92,12 @@ fn put_metadata(into: &mut Vec<u8>, metadata: &Metadata) {
 }
 
 fn load(files: &MemoryFiles, store: &MemoryStore) -> Result<(Engine, Vec<LoadProgress>), EngineError> {
-    let options = LoadOptions { device: Device::Reference, context: Some(64), kv: KvType::F32 };
+    let options = LoadOptions {
+        device: Device::Reference,
+        context: Some(64),
+        kv: KvType::F32,
+        ..LoadOptions::default()
+    };
     let mut reports = Vec::new();
     let report = &mut |progress| reports.push(progress);
     let engine = block_on(Engine::load(Origin { files, store }, options, report))?;

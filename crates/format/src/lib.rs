@@ -7,7 +7,7 @@
 //! ```text
 //! header bytes -> Gguf, Pth, ... (what a file says) -> Checkpoint (what the model needs, every claim checked)
 //! all bytes -> RowReader -> rows of each tensor, in one order of rows -> dequantize -> f32
-//! f32 -> quantize, quantize_best -> blocks
+//! f32 -> quantize, quantize_best -> blocks: also on the way, for Checkpoint::quantized
 //! ```
 //!
 //! | container | rows come out as |
@@ -40,6 +40,7 @@ mod mlc;
 mod packed;
 mod plain_name;
 mod pth;
+mod quant;
 mod reader;
 mod rope_scaling;
 mod rows;
@@ -62,6 +63,7 @@ pub use meta::MetaFiles;
 pub use mlc::{MlcCache, MlcFiles};
 pub use packed::Packed;
 pub use pth::{Pth, PthReader, PthTensor};
+pub use quant::Quant;
 pub use rope_scaling::RopeScaling;
 pub use rows::{LaidRows, RowReader, Rows};
 pub use safetensors::{SafetensorsHeader, SafetensorsTensor, SafetensorsType};

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
+use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, Quantize, StopFlag};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{Event, Failure, FailureKind, GenerateOptions, Message, ModelSource, Request};
@@ -164,7 +164,7 @@ impl Session {
 }
 
 async fn load(source: ModelSource, picked: Vec<File>, store: &IndexedDb) -> Result<Engine, Failure> {
-    let options = LoadOptions::default();
+    let options = LoadOptions { quantize: Quantize::WhereItSuits, ..LoadOptions::default() };
     let on_progress = &mut |progress| tell(&Event::Loading { progress });
     let loaded = match source {
         ModelSource::Url { url, pieces } => {

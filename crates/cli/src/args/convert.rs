@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use convert::Quant;
+use format::Quant;
 
 use crate::byte_size::ByteSize;
 use crate::location::Location;

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
-use engine::{Backend, DEFAULT_CONTEXT, Engine, LoadOptions};
+use engine::{Backend, DEFAULT_CONTEXT, Engine};
 use gpu::Counts;
 use serde::Serialize;
 
@@ -44,8 +44,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     // The usual context, so that memory is what a chat takes, unless the prompt is longer than that.
     let context = Some(prompt_tokens + decode_tokens).filter(|needed| *needed > DEFAULT_CONTEXT);
     let start = Instant::now();
-    let mut engine =
-        load(&args.model, LoadOptions { device: args.device.device(), context, kv: args.kv.kv() })?;
+    let mut engine = load(&args.model, args.device.load_options(context, args.kv))?;
     let mut rows = vec![Row::figure("load", start.elapsed().as_secs_f64(), "s")];
 
     // Counted first: that also runs every kernel once before speed is measured.

@@ -5,7 +5,7 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result};
-use engine::{Engine, EngineError, LoadOptions};
+use engine::{Engine, EngineError};
 use indicatif::HumanCount;
 use protocol::{FailureKind, FinishReason, GenerateOptions, Message, Role, Usage};
 
@@ -39,8 +39,7 @@ struct Chat {
 }
 
 pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
-    let options =
-        LoadOptions { device: args.device.device(), context: args.context.context(), kv: args.kv.kv() };
+    let options = args.device.load_options(args.context.context(), args.kv);
     let engine = load(&args.model, options)?;
     let interrupt = Interrupt::listen()?;
     let options = generate_options(args.max_tokens);

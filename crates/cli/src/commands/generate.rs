@@ -1,7 +1,7 @@
 //! `pronk generate`: one answer, streamed as text or printed whole as JSON.
 
 use anyhow::Result;
-use engine::{Engine, EngineError, LoadOptions, StopFlag};
+use engine::{Engine, EngineError, StopFlag};
 use serde::Serialize;
 
 use super::stream::{generate_options, stream};
@@ -26,8 +26,7 @@ enum Asked {
 pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
     // A file that can't be read should be heard of before a model is loaded.
     let asked = Asked::read(args.ask, &args.conversation)?;
-    let options =
-        LoadOptions { device: args.device.device(), context: args.context.context(), kv: args.kv.kv() };
+    let options = args.device.load_options(args.context.context(), args.kv);
     let mut engine = load(&args.model, options)?;
     let prompt = asked.prompt(&engine)?;
     let options = generate_options(args.max_tokens);

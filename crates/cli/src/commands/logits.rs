@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use engine::{Engine, EngineError, LoadOptions};
+use engine::{Engine, EngineError};
 use serde::Serialize;
 
 use crate::args::{IdsArgs, LogitsArgs};
@@ -26,8 +26,7 @@ pub(crate) fn logits(args: LogitsArgs) -> Result<()> {
         return Err(EngineError::EmptyPrompt.into());
     }
     let context = Some(ids.len() + 1);
-    let options = LoadOptions { device: args.device.device(), context, kv: args.kv.kv() };
-    let mut engine = load(&args.model, options)?;
+    let mut engine = load(&args.model, args.device.load_options(context, args.kv))?;
     let (logits, argmax_per_position) = pollster::block_on(engine.logits(&ids))?;
     match args.json {
         true => print_json(&Logits { logits, argmax_per_position }),

@@ -11,7 +11,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
-use engine::{Engine, LoadOptions};
+use engine::{Engine, LoadOptions, Quantize};
 use serde::Serialize;
 
 use crate::args::{ModelArgs, PerplexityArgs};
@@ -55,11 +55,14 @@ pub(crate) fn perplexity(args: &PerplexityArgs) -> Result<()> {
     let text = std::fs::read_to_string(&args.file)
         .with_context(|| format!("The text {} can't be read", args.file))?;
     let window = args.window as usize;
-    let options = LoadOptions { device: args.device.device(), context: Some(window + 1), kv: args.kv.kv() };
+    let options = args.device.load_options(Some(window + 1), args.kv);
     let mut engine = load(&args.model, options)?;
     let mut base = match &args.against {
         None => None,
-        Some(location) => Some(load(&of(location, &args.model), options)?),
+        Some(location) => {
+            let as_stored = LoadOptions { quantize: Quantize::Never, ..options };
+            Some(load(&of(location, &args.model), as_stored)?)
+        }
     };
     let ids = engine.tokenizer().encode(&text)?;
     let windows: Vec<&[u32]> = ids.chunks_exact(window).collect();

@@ -1,6 +1,7 @@
 //! A run that ends at any point, and the one after it.
 
-use convert::{MemoryOutput, Quant};
+use convert::MemoryOutput;
+use format::Quant;
 
 use crate::models::{gguf, tiny_hub};
 use crate::{converted, open, options, run};

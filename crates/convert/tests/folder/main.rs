@@ -11,8 +11,8 @@ mod values;
 
 use std::collections::BTreeMap;
 
-use convert::{ConvertError, MemoryOutput, Options, Output, Quant, Report, convert};
-use format::{Checkpoint, Hash, Manifest, ManifestFiles, Tokenizer, TokenizerConfig, TokenizerFile};
+use convert::{ConvertError, MemoryOutput, Options, Output, Report, convert};
+use format::{Checkpoint, Hash, Manifest, ManifestFiles, Quant, Tokenizer, TokenizerConfig, TokenizerFile};
 
 use models::Model;
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use convert::{ConvertError, Output, Quant, Source};
+use convert::{ConvertError, Output, Source};
 use format::layout::unpack_rows;
-use format::{FormatError, RowReader, TensorName, TokenizerFile, dequantize};
+use format::{FormatError, Quant, RowReader, TensorName, TokenizerFile, dequantize};
 use safetensors::SafeTensors;
 
 use crate::models::{Model, gguf, tiny_hub};

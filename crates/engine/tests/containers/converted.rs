@@ -2,6 +2,7 @@
 
 use convert::{MemoryOutput, MemorySource, Options, convert};
 use engine::{Origin, read_header};
+use format::Quant;
 use pollster::block_on;
 use store::{Hash, NoStore};
 
@@ -10,8 +11,8 @@ use crate::Container;
 /// So small that matrices go on from shard to shard.
 const SHARD_SIZE: u64 = 100_000;
 
-/// What `pronk convert` makes of a container, every tensor in its own type.
-pub(crate) fn converted(container: &Container) -> Container {
+/// What `pronk convert` makes of a container; without `quant` every tensor keeps its own type.
+pub(crate) fn converted(container: &Container, quant: Option<Quant>) -> Container {
     let files = container.open();
     let header = block_on(read_header(Origin { files: &files, store: &NoStore })).unwrap();
     let bytes = |wanted: &String| {
@@ -19,7 +20,7 @@ pub(crate) fn converted(container: &Container) -> Container {
     };
     let source = MemorySource(header.files.iter().map(bytes).collect());
     let options = Options {
-        quant: None,
+        quant,
         shard_size: SHARD_SIZE,
         source: container.name.clone(),
         licences: Vec::new(),

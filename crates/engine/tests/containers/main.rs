@@ -25,7 +25,8 @@ mod tiny_llama;
 #[path = "../../../format/tests/hub/writer.rs"]
 mod writer;
 
-use engine::{Backend, Device, Engine, LoadOptions, Origin, StopFlag, read_header};
+use engine::{Backend, Device, Engine, LoadOptions, Origin, Quantize, StopFlag, read_header};
+use format::Quant;
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
@@ -65,7 +66,11 @@ const PLAIN: Device = Device::Gpu(TierChoice::Plain);
 const BOUND: f32 = 1e-4;
 
 fn load<T: Store>(files: &MemoryFiles, store: &T, device: Device) -> Engine {
-    let options = LoadOptions { device, context: Some(64), kv: KvType::F32 };
+    load_quantized(files, store, device, Quantize::Never)
+}
+
+fn load_quantized<T: Store>(files: &MemoryFiles, store: &T, device: Device, quantize: Quantize) -> Engine {
+    let options = LoadOptions { device, context: Some(64), kv: KvType::F32, quantize };
     block_on(Engine::load(Origin { files, store }, options, &mut |_| {})).unwrap()
 }
 
@@ -208,10 +213,44 @@ fn each_of_them_converted() {
         vec![middle.plain(), middle.awq(), middle.gptq_v1(), middle.pack_quantized(), middle.mlc()],
         vec![any.plain(), any.awq(), any.gptq_v2(), any.pack_quantized()],
     ] {
-        let folders: Vec<Container> = containers.iter().map(converted).collect();
+        let folders: Vec<Container> = containers.iter().map(|container| converted(container, None)).collect();
         containers.truncate(1);
         containers.extend(folders);
         check(&containers, &[Device::Reference, PLAIN]);
+    }
+}
+
+/// What is quantized on its way is what a converted folder holds, to the bit: on both devices, from every kind of file.
+#[test]
+fn each_of_them_quantized_on_its_way() {
+    let golden = Golden::read();
+    let model = |zeros, order| Quantization { zeros, order }.of(&golden);
+    let mut containers = golden.containers();
+    containers.push(model(Zeros::Any, Order::Sorted).awq());
+    containers.push(converted(&containers[0], Some(Quant::Q6)));
+    for container in &containers {
+        for (quant, becomes) in [(Quant::Q4, "Q4_0"), (Quant::Q4M, "Q4_1"), (Quant::Q8, "Q8_0")] {
+            check_quantized(&golden, container, quant, becomes);
+        }
+    }
+    // To the 4 bits that it has already there is nothing to do.
+    let by_importance = model(Zeros::Middle, Order::ByMatrix).gptq_v1();
+    check_quantized(&golden, &by_importance, Quant::Q4M, "Q4_1");
+    check_quantized(&golden, &by_importance, Quant::Q8, "Q8_0");
+}
+
+#[track_caller]
+fn check_quantized(golden: &Golden, container: &Container, quant: Quant, becomes: &str) {
+    let folder = converted(container, Some(quant));
+    for device in [Device::Reference, PLAIN] {
+        let what = format!("{} to {quant} on {device:?}", container.name);
+        let mut engine = load_quantized(&container.open(), &NoStore, device, Quantize::To(quant));
+        assert_eq!(engine.info().quantization, becomes, "{what}");
+        let got = say(&mut engine, &golden.prompt);
+        let expected = say(&mut load(&folder.open(), &NoStore, device), &golden.prompt);
+        let different = got.logits.iter().zip(&expected.logits).position(|(got, expected)| got != expected);
+        assert_eq!(different, None, "{what}: the first logit that differs");
+        assert_eq!(got.ids, expected.ids, "{what}");
     }
 }
 

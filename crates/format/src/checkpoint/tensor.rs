@@ -35,6 +35,8 @@ pub enum Stored {
     Packed(Packed),
     /// In the layout that shaders read, by a folder of Pronk's own.
     Laid(Laid),
+    /// As this tensor of another type, never a `Quantized` one itself: rows are quantized as they are read.
+    Quantized(Box<TensorInfo>),
 }
 
 /// A matrix in the layout of [`layout`](crate::layout), in parts of whole tiles, each with its scales before its words.
@@ -97,6 +99,7 @@ impl Stored {
             Stored::Merged(merged) => &merged.parts,
             Stored::Packed(packed) => &packed.parts,
             Stored::Laid(laid) => &laid.spans,
+            Stored::Quantized(source) => source.stored.spans(),
         }
     }
 }
@@ -120,6 +123,15 @@ impl TensorInfo {
             Stored::Merged(merged) => (merged.along == Along::Rows).then(|| merged.parts.clone()),
             Stored::Packed(packed) => packed.spans_of_one_pass(self),
             Stored::Laid(laid) => Some(laid.spans.clone()),
+            Stored::Quantized(source) => source.spans_of_one_pass(),
+        }
+    }
+
+    /// The tensor as it lies in the files, which is another one where it is to be quantized.
+    pub fn as_stored(&self) -> &TensorInfo {
+        match &self.stored {
+            Stored::Quantized(source) => source,
+            _ => self,
         }
     }
 

@@ -10,11 +10,16 @@
 //! What is kept then is one packed matrix (30 MB in an 8B model), or 4 MiB of it where its rows can be taken singly.
 //!
 //! Rows that lie as shaders read them are given so, in [`Rows::laid`]; of them the scales of one part are kept.
+//! Those of a tensor that is to be quantized are given so, some at a time.
 
 mod laid;
 mod merged;
 mod packed;
+mod quantized;
 mod stream;
+mod values;
+
+use quantized::give_quantized;
 
 use crate::checkpoint::Along;
 use crate::layout::WeightType;
@@ -139,21 +144,44 @@ impl<'a> RowReader<'a> {
             let (came, _) = rest.split_at(rest.len().min(missing));
             self.received += came.len() as u64;
             took_some |= !came.is_empty();
+            let is_whole = self.received == span.len;
             match &tensor.stored {
-                Stored::Rows { order, .. } => self.stream(tensor, *order, came, take)?,
-                Stored::Merged(merged) if merged.along == Along::Rows => {
-                    self.stream(tensor, RowOrder::Neighbours, came, take)?
+                Stored::Quantized(source) => {
+                    let take = &mut |rows: Rows| give_quantized(tensor, rows, take);
+                    self.take_bytes(source, came, is_whole, take)?;
                 }
-                Stored::Laid(laid) => self.take_laid(tensor, laid, came, take)?,
-                Stored::Merged(_) | Stored::Packed(_) => self.pending.extend_from_slice(came),
+                _ => self.take_bytes(tensor, came, is_whole, take)?,
             }
-            if self.received < span.len {
+            if !is_whole {
                 return Ok(());
             }
             self.received = 0;
-            self.complete(tensor, take)?;
+            if self.first_row >= tensor.rows {
+                *self = RowReader::of(self.tensors.get(1..).unwrap_or_default());
+            }
         }
         Ok(())
+    }
+
+    /// Takes some bytes of a tensor as it is stored, the last of their stretch or not.
+    fn take_bytes<E: From<FormatError>>(
+        &mut self,
+        tensor: &TensorInfo,
+        bytes: &[u8],
+        is_whole: bool,
+        take: &mut dyn FnMut(Rows) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match &tensor.stored {
+            Stored::Rows { order, .. } => self.stream(tensor, *order, bytes, take)?,
+            Stored::Merged(merged) if merged.along == Along::Rows => {
+                self.stream(tensor, RowOrder::Neighbours, bytes, take)?
+            }
+            Stored::Laid(laid) => self.take_laid(tensor, laid, bytes, take)?,
+            Stored::Merged(_) | Stored::Packed(_) => self.pending.extend_from_slice(bytes),
+            // A tensor is quantized once.
+            Stored::Quantized(_) => {}
+        }
+        if is_whole { self.complete(tensor, take) } else { Ok(()) }
     }
 
     /// Fails unless every tensor is whole.
@@ -171,11 +199,13 @@ impl<'a> RowReader<'a> {
     /// The stretch that is being read, as a whole, and its tensor.
     fn wanted(&self) -> Option<(Span, &'a TensorInfo)> {
         let tensor = self.tensors.first()?;
-        let span = match &tensor.stored {
+        let source = tensor.as_stored();
+        let span = match &source.stored {
             Stored::Rows { span, .. } => *span,
-            Stored::Merged(merged) => self.wanted_of_merged(tensor, merged),
-            Stored::Packed(packed) => self.wanted_of_packed(tensor, packed),
+            Stored::Merged(merged) => self.wanted_of_merged(source, merged),
+            Stored::Packed(packed) => self.wanted_of_packed(source, packed),
             Stored::Laid(laid) => self.wanted_of_laid(laid),
+            Stored::Quantized(_) => return None,
         };
         Some((span, tensor))
     }
@@ -191,9 +221,7 @@ impl<'a> RowReader<'a> {
             Stored::Merged(merged) => self.complete_merged(tensor, merged, take)?,
             Stored::Packed(packed) => self.complete_packed(tensor, packed, take)?,
             Stored::Laid(laid) => self.complete_laid(tensor, laid),
-        }
-        if self.first_row >= tensor.rows {
-            *self = RowReader::of(self.tensors.get(1..).unwrap_or_default());
+            Stored::Quantized(_) => {}
         }
         Ok(())
     }

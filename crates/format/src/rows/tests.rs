@@ -169,3 +169,47 @@ fn laid_rows_come_in_whole_tiles_with_their_scales() {
         }
     }
 }
+
+/// From floats in the order of the Hub, in pieces of any size: what quantizing all rows at once gives.
+#[test]
+fn rows_are_quantized_on_their_way() {
+    const ROWS: usize = 72; // Two times what is quantized at once, and a head more.
+    let (mut tensors, [mut file, _]) = files(&[(0, ROWS, HALVES), (0, 3, RowOrder::Neighbours)]);
+    let values: Vec<f32> = (0..(file.len() - 8) / 4).map(|i| ((i * 37 % 101) as f32 - 50.0) / 7.0).collect();
+    for (bytes, value) in file[8..].as_chunks_mut::<4>().0.iter_mut().zip(&values) {
+        *bytes = value.to_le_bytes();
+    }
+    let as_stored = RowReader::of_tensor(&tensors[0]).read_values(&file);
+    let mut expected = Vec::new();
+    crate::quantize_best(GgmlType::Q4_0, &as_stored, &mut expected).unwrap();
+
+    let source = tensors[0].clone();
+    (tensors[0].dtype, tensors[0].stored) = (GgmlType::Q4_0, Stored::Quantized(Box::new(source)));
+    for piece_len in [1, 500, 1 << 20] {
+        let mut got = Vec::new();
+        let mut reader = RowReader::of(&tensors);
+        let mut take = |rows: Rows| {
+            if rows.tensor.name == tensors[0].name {
+                assert_eq!((rows.first_row, rows.tensor.dtype), (got.len() / 18, GgmlType::Q4_0));
+                got.extend_from_slice(rows.bytes);
+            } else {
+                assert_eq!(rows.tensor.dtype, GgmlType::F32);
+            }
+            Ok::<_, FormatError>(())
+        };
+        for (index, piece) in file.chunks(piece_len).enumerate() {
+            reader.push(0, (index * piece_len) as u64, piece, &mut take).unwrap();
+        }
+        reader.finish().unwrap();
+        assert_eq!(got, expected, "pieces of {piece_len}");
+    }
+}
+
+impl RowReader<'_> {
+    /// All values that are in `file`, the first of the checkpoint's.
+    fn read_values(mut self, file: &[u8]) -> Vec<f32> {
+        let mut values = Vec::new();
+        self.push(0, 0, file, &mut |rows| rows.append_values(0..rows.count(), &mut values)).unwrap();
+        values
+    }
+}

@@ -1,0 +1,35 @@
+//! Whether weights are quantized on their way to the device.
+
+use format::{Checkpoint, Quant};
+
+/// What becomes of weights as they are loaded. What is stored on this machine are always the model's own bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quantize {
+    /// They stay as their files have them.
+    #[default]
+    Never,
+    /// As [`Quant::suiting`] chooses: a large model in floats becomes a smaller one.
+    WhereItSuits,
+    /// Every matrix becomes this.
+    To(Quant),
+}
+
+impl Quantize {
+    /// The checkpoint with what it is to become, and a word on it where nobody has asked for it.
+    pub(crate) fn apply(self, checkpoint: Checkpoint) -> Checkpoint {
+        let quant = match self {
+            Quantize::Never => None,
+            Quantize::WhereItSuits => Quant::suiting(&checkpoint),
+            Quantize::To(quant) => return checkpoint.quantized(quant),
+        };
+        let Some(quant) = quant else { return checkpoint };
+        let (was, gib) = (checkpoint.quantization(), checkpoint.size() as f64 / f64::from(1 << 30));
+        let mut checkpoint = checkpoint.quantized(quant);
+        let word = format!(
+            "The model's {gib:.1} GiB of {was} were quantized to {quant} while they were loaded, so that they fit; \
+             `pronk convert --quant {quant}` makes a model that loads sooner."
+        );
+        checkpoint.warnings.push(word);
+        checkpoint
+    }
+}
