@@ -12,6 +12,7 @@ use crate::browser::Stage;
 use crate::command::{command, output, run};
 use crate::demo;
 use crate::places::Places;
+use crate::quantization;
 use crate::report::step;
 use crate::system::{self, Browser};
 
@@ -20,16 +21,20 @@ use crate::system::{self, Browser};
 pub(crate) enum Where {
     Native,
     Browser,
+    /// Not where, but what: the losses of quantizing. Takes ten minutes, and only if it is asked for.
+    Quantization,
 }
 
 impl Where {
+    /// What is measured unless asked otherwise.
     pub(crate) const ALL: [Where; 2] = [Where::Native, Where::Browser];
 
     pub(crate) fn from_name(name: &str) -> Result<Where> {
         match name {
             "native" => Ok(Where::Native),
             "browser" => Ok(Where::Browser),
-            _ => bail!("A bench runs in these places: native and browser. It does not know {name}."),
+            "quantization" => Ok(Where::Quantization),
+            _ => bail!("There are benches called native, browser and quantization, and none called {name}."),
         }
     }
 
@@ -37,6 +42,9 @@ impl Where {
     fn rows(self, places: &Places) -> Result<Vec<(String, Value)>> {
         match self {
             Where::Native => Ok(vec![("native, lavapipe".to_owned(), native(places)?)]),
+            Where::Quantization => {
+                Ok(vec![("quantization, of the demo model in f32".to_owned(), quantization::rows(places)?)])
+            }
             Where::Browser => {
                 let stage = Stage::set_up(places)?;
                 Browser::ALL.into_iter().map(|browser| in_browser(&stage, browser)).collect()

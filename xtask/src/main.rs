@@ -15,6 +15,7 @@ mod llama_vocabulary;
 mod native;
 mod places;
 mod pypi;
+mod quantization;
 mod report;
 mod run;
 mod site;
@@ -33,8 +34,9 @@ cargo xtask test [lint | native | browser [SUITE ...]]
     Sets up what tests need and runs them: all, or one kind, or suites of tests/browser/suites.
 cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
-cargo xtask bench [native | browser]
-    Measures speed and memory, prints a table, and writes target/bench.json.
+cargo xtask bench [native | browser | quantization]
+    Measures speed and memory, natively and in browsers, prints a table, and writes target/bench.json;
+    or what quantizing loses, beside gguf-py.
 cargo xtask screenshots
     Takes pictures of the page, into target/screenshots.";
 

@@ -1,0 +1,100 @@
+//! `cargo xtask bench quantization`: what quantizing loses, ours beside gguf-py's at the same number of bits.
+//!
+//! The base is the demo model in f32, as gguf-py reads it; all others are made of the base. What is measured on
+//! `tests/texts/prose.txt`, by `pronk perplexity --against`: perplexity, and KL divergence from the base.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::command::{command, output, run};
+use crate::demo;
+use crate::places::{Places, empty_folder};
+use crate::report::step;
+use crate::system;
+
+/// The library whose quantization is the measure.
+const GGUF_PY: &str = "gguf==0.19.0";
+
+const WRITE: &str = include_str!("gguf_py.py");
+
+/// gguf-py's type, and ours of the same size.
+const PAIRS: [(&str, &str); 2] = [("Q4_0", "q4"), ("Q4_1", "q4m")];
+
+/// Perplexity and divergence of every pair, and what ours may be at most: gguf-py's.
+pub(crate) fn rows(places: &Places) -> Result<Value> {
+    let folder = places.target.join("quantization");
+    let base = write_theirs(places, &folder)?;
+    let measure = |model: &Path| -> Result<[f64; 3]> {
+        let text = places.root.join("tests/texts/prose.txt");
+        let mut perplexity = pronk(places, "perplexity")?;
+        perplexity.arg(model).arg(text).arg("--against").arg(&base).arg("--json");
+        let scores = json_of(step(format!("Measuring {}", name_of(model)), || output(&mut perplexity))?)?;
+        let against = &scores["against"];
+        let number = |value: &Value| value.as_f64().context("`pronk perplexity --json` printed no number.");
+        let bits = bits(places, model)?;
+        Ok([bits, number(&scores["perplexity"])?, number(&against["mean_kl_divergence"])?])
+    };
+    let mut rows = Vec::new();
+    for (theirs, ours) in PAIRS {
+        let made = folder.join(ours);
+        let mut convert = pronk(places, "convert")?;
+        convert.arg(&base).arg(&made).args(["--quant", ours]);
+        step(format!("Converting to {ours}"), || run(&mut convert))?;
+        let expected = measure(&folder.join(format!("{theirs}.gguf")))?;
+        let got = measure(&made)?;
+        for ((what, unit), (theirs_is, ours_is)) in MEASURES.into_iter().zip(expected.into_iter().zip(got)) {
+            rows.push(
+                json!({ "name": format!("{theirs} by gguf-py: {what}"), "value": theirs_is, "unit": unit }),
+            );
+            let name = format!("{ours}: {what}");
+            rows.push(json!({ "name": name, "value": ours_is, "unit": unit, "wanted": theirs_is }));
+        }
+    }
+    Ok(Value::Array(rows))
+}
+
+const MEASURES: [(&str, &str); 3] =
+    [("bits a weight", ""), ("perplexity", ""), ("KL divergence from f32", "nats")];
+
+/// The base in f32 and its quantizations by gguf-py, in `folder`; gives the base.
+fn write_theirs(places: &Places, folder: &Path) -> Result<PathBuf> {
+    let packages = places.target.join("python");
+    if !packages.join("gguf").is_dir() {
+        let mut install = command("python3", ["-m", "pip", "install", "--disable-pip-version-check"]);
+        install.arg("--target").arg(&packages).arg(GGUF_PY);
+        step(format!("Installing {GGUF_PY} into target/"), || run(&mut install))?;
+    }
+    empty_folder(folder)?;
+    let base = folder.join("F32.gguf");
+    let mut write = command("python3", ["-c", WRITE]);
+    write.env("PYTHONPATH", packages).arg(demo::model(places)?).arg("F32").arg(&base);
+    for (theirs, _) in PAIRS {
+        write.arg(theirs).arg(folder.join(format!("{theirs}.gguf")));
+    }
+    step("Quantizing with gguf-py", || run(&mut write))?;
+    Ok(base)
+}
+
+/// Bits that a weight takes on the device, scales included.
+fn bits(places: &Places, model: &Path) -> Result<f64> {
+    let said = json_of(output(pronk(places, "inspect")?.arg(model).arg("--json"))?)?;
+    let number = |value: &Value| value.as_f64().context("`pronk inspect --json` printed no number.");
+    Ok(number(&said["memory"]["weights"])? * 8.0 / number(&said["parameters"])?)
+}
+
+fn pronk(places: &Places, subcommand: &str) -> Result<std::process::Command> {
+    let mut pronk =
+        command("cargo", ["run", "--quiet", "--release", "--package", "cli", "--bin", "pronk", "--"]);
+    system::with_lavapipe(pronk.arg(subcommand).current_dir(&places.root))?;
+    Ok(pronk)
+}
+
+fn json_of(text: String) -> Result<Value> {
+    serde_json::from_str(&text).context("`pronk` printed something else than JSON.")
+}
+
+fn name_of(model: &Path) -> String {
+    model.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
