@@ -272,6 +272,7 @@ enum KernelsName {
 pub(crate) enum KvName {
     F16,
     F32,
+    I8,
 }
 
 impl DeviceArgs {
@@ -305,6 +306,7 @@ impl KvName {
         match self {
             KvName::F16 => KvType::F16,
             KvName::F32 => KvType::F32,
+            KvName::I8 => KvType::I8,
         }
     }
 }

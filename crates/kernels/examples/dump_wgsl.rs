@@ -82,10 +82,10 @@ impl Room {
         let tensor = |columns| make.tensor("operand", [CHUNK, columns]);
         let row = |columns| make.tensor("operand", [1, columns]);
         let weight = |dtype| Weight::new(make, "weight", dtype, [ROWS, HIDDEN_SIZE]);
-        let cache = |dtype| KvCache::new(make, HEADS, dtype, 4096);
+        let cache = |dtype| KvCache::new(make, HEADS, dtype, 4096, 1 << 30);
         Ok(Room {
             weights: WeightType::ALL.into_iter().map(weight).collect::<Result<_, _>>()?,
-            caches: [KvType::F16, KvType::F32].into_iter().map(cache).collect::<Result<_, _>>()?,
+            caches: KvType::ALL.into_iter().map(cache).collect::<Result<_, _>>()?,
             tokens: row(CHUNK)?,
             hidden: tensor(HIDDEN_SIZE)?,
             normed: tensor(HIDDEN_SIZE)?,

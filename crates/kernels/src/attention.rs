@@ -10,6 +10,8 @@ use crate::step::STEP;
 /// Query values that a workgroup keeps at hand: with scores, statistics and room to spare inside 16 KiB.
 const QUERY_VALUES: usize = 2048;
 
+/// A dispatch for each part of the cache.
+///
 /// Shapes: `q` and `out` `[chunk, heads * head_dim]`. Token `i` sees the positions up to its own.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn attention<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, out: &'a Tensor) {
@@ -18,22 +20,26 @@ pub fn attention<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCac
     assert_eq!(q.shape(), out.shape(), "attention: out");
 
     let [quad, kv] = cache.dtype().wgsl();
-    let kernel = Kernel {
-        name: "attention",
-        wgsl: vec![STEP, quad, kv, include_str!("attention.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
-        needs: Needs::Nothing,
-    };
-    let group = group(heads);
-    let mut constants = vec![
-        Constant::U32("GROUP", group as u32),
-        Constant::U32("HEADS_PER_KV", (heads.heads / heads.kv_heads) as u32),
-        Constant::F32("SCALE", LOG2_E / (heads.head_dim as f32).sqrt()),
-    ];
-    constants.extend(cache.constants());
-    let groups = (heads.heads / group) as u32;
-    let tensors = [q, &cache.keys, &cache.values, out];
-    plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), Extent::Tokens(1), Extent::Fixed(1)]);
+    let (group, heads_per_kv) = (group(heads), heads.heads / heads.kv_heads);
+    for part in cache.parts() {
+        let kernel = Kernel {
+            name: "attention",
+            wgsl: vec![STEP, quad, kv, include_str!("attention.wgsl")],
+            bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
+            needs: Needs::Nothing,
+        };
+        let mut constants = vec![
+            Constant::U32("GROUP", group as u32),
+            Constant::U32("HEADS_PER_KV", heads_per_kv as u32),
+            Constant::U32("FIRST_HEAD", (part.first_kv_head * heads_per_kv) as u32),
+            Constant::F32("SCALE", LOG2_E / (heads.head_dim as f32).sqrt()),
+        ];
+        constants.extend(cache.constants(part));
+        let groups = (part.kv_heads * heads_per_kv / group) as u32;
+        let tensors = [q, &part.keys, &part.values, out];
+        let grid = [Extent::Fixed(groups), Extent::Tokens(1), Extent::Fixed(1)];
+        plan.dispatch(kernel, &constants, &tensors, grid);
+    }
 }
 
 /// Query heads a workgroup takes: as many of one kv head's as fit.
@@ -47,7 +53,9 @@ fn group(heads: Heads) -> usize {
 mod tests {
     use super::*;
     use crate::check::{assert_close, gpu, random, run, upload};
-    use crate::{KvType, StepParams, kv};
+    use crate::kv::{Half, stored};
+    use crate::{KvType, StepParams};
+    use gpu::Allocator;
     use pollster::block_on;
 
     /// `keys` and `values` are `[positions, kv_heads * head_dim]`; token `i` of `q` sees `position + i + 1` of them.
@@ -78,37 +86,39 @@ mod tests {
 
     #[track_caller]
     fn check(heads: Heads, dtype: KvType, position: usize, seq_len: usize) {
+        check_in_parts(heads, dtype, position, seq_len, 1 << 30);
+    }
+
+    #[track_caller]
+    fn check_in_parts(heads: Heads, dtype: KvType, position: usize, seq_len: usize, binding_bytes: u64) {
         let gpu = gpu();
         let positions = position + seq_len;
         // Scores far apart and growing, so that the running maximum has to move.
         let q: Vec<f32> =
             random(1, (seq_len + 1) * heads.q_columns()).iter().map(|value| value * 8.0).collect();
-        let round = |value: f32| kv::unpack(dtype, &kv::pack(dtype, &[value, 0.0, 0.0, 0.0]), 0)[0];
-        let grow = |(i, value): (usize, f32)| {
-            round(value * (1.0 + i as f32 / (positions * heads.kv_columns()) as f32))
-        };
+        let grow =
+            |(i, value): (usize, f32)| value * (1.0 + i as f32 / (positions * heads.kv_columns()) as f32);
         let keys: Vec<f32> =
             random(2, positions * heads.kv_columns()).into_iter().enumerate().map(grow).collect();
-        let values: Vec<f32> = random(3, keys.len()).into_iter().map(round).collect();
+        let values = random(3, keys.len());
 
-        // Where nothing was written lies a value that would show: later tokens must not be seen.
-        let cache =
-            block_on(gpu.allocate("kv", |make| KvCache::new(make, heads, dtype, positions + 64))).unwrap();
-        let junk = kv::pack(dtype, &[900.0; 4]);
-        let [mut key_words, mut value_words] =
-            [&cache.keys, &cache.values].map(|tensor| junk.repeat(tensor.bytes() as usize / 4 / junk.len()));
-        for (i, quad) in keys.chunks_exact(4).enumerate() {
-            let quads = heads.head_dim / 4;
-            let (p, kv_head, column) = (i / (quads * heads.kv_heads), i / quads % heads.kv_heads, i % quads);
-            let put = |words: &mut Vec<u32>, at: usize, quad: &[f32]| {
-                let packed = kv::pack(dtype, quad);
-                words[at * packed.len()..][..packed.len()].copy_from_slice(&packed);
-            };
-            put(&mut key_words, cache.key_at(kv_head, p, column), quad);
-            put(&mut value_words, cache.value_at(kv_head, p, column), &values[i * 4..][..4]);
+        let make = |make: &Allocator| KvCache::new(make, heads, dtype, positions + 64, binding_bytes);
+        let cache = block_on(gpu.allocate("kv", make)).unwrap();
+        let [mut key_words, mut value_words] = [Half::Keys, Half::Values].map(|half| cache.read(&gpu, half));
+        // Where nothing was written lies what would show: later tokens must not be seen.
+        let junk = vec![900.0; heads.head_dim];
+        for (position, kv_head) in (0..positions + 64).flat_map(|p| (0..heads.kv_heads).map(move |h| (p, h)))
+        {
+            let at = (position * heads.kv_heads + kv_head) * heads.head_dim;
+            let of = |rows: &[f32]| rows.get(at..at + heads.head_dim).unwrap_or(&junk).to_vec();
+            cache.put(&mut key_words, Half::Keys, kv_head, position, &of(&keys));
+            cache.put(&mut value_words, Half::Values, kv_head, position, &of(&values));
         }
-        gpu.write(&cache.keys, 0, &key_words);
-        gpu.write(&cache.values, 0, &value_words);
+        cache.write(&gpu, Half::Keys, &key_words);
+        cache.write(&gpu, Half::Values, &value_words);
+        let [keys, values] = [keys, values].map(|rows| {
+            rows.chunks_exact(heads.head_dim).flat_map(|head| stored(dtype, head)).collect::<Vec<_>>()
+        });
 
         let q_gpu = upload(&gpu, "q", [seq_len + 1, heads.q_columns()], &q);
         let out = upload(&gpu, "out", [seq_len + 1, heads.q_columns()], &vec![5.0; q.len()]);
@@ -145,6 +155,30 @@ mod tests {
     #[test]
     fn halves() {
         check(Heads { heads: 4, kv_heads: 4, head_dim: 96 }, KvType::F16, 200, 3);
+    }
+
+    #[test]
+    fn bytes() {
+        for head_dim in [4, 48, 80, 128] {
+            check(Heads { heads: 6, kv_heads: 2, head_dim }, KvType::I8, 70, 3);
+        }
+    }
+
+    #[test]
+    fn a_cache_in_parts() {
+        let heads = Heads { heads: 10, kv_heads: 5, head_dim: 32 };
+        for dtype in KvType::ALL {
+            // 256 positions: of two heads the keys fit, so that the last part has one.
+            check_in_parts(heads, dtype, 180, 3, 2 * 256 * 32 * 4);
+            check_in_parts(heads, dtype, 180, 3, 256 * 32 * 4);
+        }
+    }
+
+    #[test]
+    fn the_end_of_128k() {
+        for dtype in KvType::ALL {
+            check(Heads { heads: 2, kv_heads: 1, head_dim: 8 }, dtype, 131_070, 2);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 // out = softmax(q Kᵀ / sqrt(head_dim)) V, causal. A workgroup takes one token and GROUP query heads of one kv head,
 // which share every read of K and V. It walks the cache in tiles of 64 positions with a running maximum and sum
 // (online softmax), in base 2: SCALE = log2(e) / sqrt(head_dim).
+// A cache may lie in several parts, by kv heads. Each dispatch computes the query heads of one part, from FIRST_HEAD on.
 
 @group(1) @binding(0) var<storage, read> q: array<vec4f>;           // [seq_len, heads * head_dim]
 @group(1) @binding(1) var<storage, read> keys: array<Quad>;         // kv.wgsl
@@ -12,6 +13,10 @@ const OUTPUTS = GROUP * QUADS;
 const OUTPUTS_PER_LANE = (OUTPUTS + TILE - 1u) / TILE;
 const LOWEST = -3.0e38;
 
+// Positions in one turn of a loop. It is more than one for lavapipe's sake (Mesa's LP_MAX_TGSI_LOOP_ITERATIONS): there
+// all loops of an invocation together end after 65,535 turns, silently.
+const STRIDE = 8u;
+
 var<workgroup> queries: array<vec4f, OUTPUTS>;
 var<workgroup> scores: array<array<f32, TILE>, GROUP>;
 var<workgroup> highest: array<f32, GROUP>;
@@ -22,7 +27,7 @@ var<workgroup> correction: array<f32, GROUP>;
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let kv_head = group.x * GROUP / HEADS_PER_KV;
     let token = group.y;
-    let first_output = token * HEADS * QUADS + group.x * OUTPUTS;
+    let first_output = (token * HEADS + FIRST_HEAD) * QUADS + group.x * OUTPUTS;
     let kv_len = step.position + token + 1u;
 
     for (var i = lane; i < OUTPUTS; i += TILE) {
@@ -51,8 +56,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             if output < OUTPUTS {
                 let head = output / QUADS;
                 var sum = sums[j] * correction[head];
-                for (var i = 0u; i < count; i++) {
-                    sum += scores[head][i] * unpack_quad(values[value_at(kv_head, start + i, output % QUADS)]);
+                for (var i = 0u; i < count; i += STRIDE) {
+                    sum += weighted(kv_head, start, i, output) + weighted(kv_head, start, i + 1u, output);
+                    sum += weighted(kv_head, start, i + 2u, output) + weighted(kv_head, start, i + 3u, output);
+                    sum += weighted(kv_head, start, i + 4u, output) + weighted(kv_head, start, i + 5u, output);
+                    sum += weighted(kv_head, start, i + 6u, output) + weighted(kv_head, start, i + 7u, output);
                 }
                 sums[j] = sum;
             }
@@ -75,10 +83,13 @@ fn score(kv_head: u32, position: u32, kv_len: u32, lane: u32) {
         sums[head] = select(LOWEST, 0.0, position < kv_len);
     }
     if position < kv_len {
-        for (var quad = 0u; quad < QUADS; quad++) {
-            let key = unpack_quad(keys[key_at(kv_head, position, quad)]);
-            for (var head = 0u; head < GROUP; head++) {
-                sums[head] += dot(key, queries[head * QUADS + quad]);
+        for (var span = 0u; span < SPANS; span++) {
+            let scale = key_scale(kv_head, position, span);
+            for (var quad = span * SPAN; quad < (span + 1u) * SPAN; quad++) {
+                let key = scale * unpack_quad(keys[key_at(kv_head, position, quad)]);
+                for (var head = 0u; head < GROUP; head++) {
+                    sums[head] += dot(key, queries[head * QUADS + quad]);
+                }
             }
         }
     }
@@ -87,19 +98,57 @@ fn score(kv_head: u32, position: u32, kv_len: u32, lane: u32) {
     }
 }
 
+fn key_scale(kv_head: u32, position: u32, span: u32) -> f32 {
+    if HAS_SCALES {
+        return unpack_scale(keys[key_scale_at(kv_head, position, span)]);
+    }
+    return 1.0;
+}
+
+fn value_scale(kv_head: u32, position: u32, span: u32) -> f32 {
+    if HAS_SCALES {
+        return unpack_scale(values[value_scale_at(kv_head, position, span)]);
+    }
+    return 1.0;
+}
+
+// A position's value as it counts in an output. Positions past the end of a tile's count for nothing: their weights
+// are zero, and what lies in the cache there are numbers.
+fn weighted(kv_head: u32, start: u32, i: u32, output: u32) -> vec4f {
+    let quad = output % QUADS;
+    let value = unpack_quad(values[value_at(kv_head, start + i, quad)]);
+    return scores[output / QUADS][i] * value_scale(kv_head, start + i, quad / SPAN) * value;
+}
+
 // Turns one head's scores into weights, and carries its maximum and sum on.
 fn soften(head: u32) {
-    var most = highest[head];
-    for (var i = 0u; i < TILE; i++) {
-        most = max(most, scores[head][i]);
+    var most = vec4f(highest[head]);
+    for (var i = 0u; i < TILE; i += STRIDE) {
+        most = max(most, max(four_scores(head, i), four_scores(head, i + 4u)));
     }
-    var sum = 0.0;
-    for (var i = 0u; i < TILE; i++) {
-        let weight = exp2(scores[head][i] - most);
-        scores[head][i] = weight;
-        sum += weight;
+    soften_to(head, max(max(most.x, most.y), max(most.z, most.w)));
+}
+
+fn soften_to(head: u32, most: f32) {
+    var sums = vec4f(0.0);
+    for (var i = 0u; i < TILE; i += STRIDE) {
+        sums += four_weights(head, i, most) + four_weights(head, i + 4u, most);
     }
+    let sum = (sums.x + sums.y) + (sums.z + sums.w);
     correction[head] = exp2(highest[head] - most);
     total[head] = total[head] * correction[head] + sum;
     highest[head] = most;
+}
+
+fn four_scores(head: u32, i: u32) -> vec4f {
+    return vec4f(scores[head][i], scores[head][i + 1u], scores[head][i + 2u], scores[head][i + 3u]);
+}
+
+fn four_weights(head: u32, i: u32, most: f32) -> vec4f {
+    let weights = exp2(four_scores(head, i) - most);
+    scores[head][i] = weights.x;
+    scores[head][i + 1u] = weights.y;
+    scores[head][i + 2u] = weights.z;
+    scores[head][i + 3u] = weights.w;
+    return weights;
 }

@@ -1,4 +1,7 @@
 //! The KV cache of one layer. Where things lie in it is written in `kv.wgsl`, once for all who use it.
+//!
+//! Where a device binds less at once than the keys of all heads take, the cache is cut into parts of whole kv heads:
+//! a dispatch for each. A short context, or a device that binds much, has one.
 
 use gpu::{Allocator, Constant, GpuError, Tensor};
 
@@ -21,6 +24,8 @@ pub enum KvType {
     F16,
     /// Floats, for exact comparisons.
     F32,
+    /// Bytes with a scale for 32 of them: a little more than half of what halves take.
+    I8,
 }
 
 /// Keys and values of one layer.
@@ -29,19 +34,43 @@ pub struct KvCache {
     dtype: KvType,
     heads: Heads,
     positions: usize,
-    pub(crate) keys: Tensor,
-    pub(crate) values: Tensor,
+    parts: Vec<KvPart>,
+}
+
+/// Keys and values of some kv heads.
+#[derive(Debug)]
+pub(crate) struct KvPart {
+    pub(crate) first_kv_head: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) keys: Tensor,   // [kv_heads * positions, row_words]
+    pub(crate) values: Tensor, // [kv_heads * positions, row_words]
 }
 
 /// Positions are allocated in blocks of this many: the tile that attention walks in.
 pub(crate) const POSITION_BLOCK: usize = 64;
 
+/// Quads that share a scale, at most.
+const SPAN: usize = 8;
+
 impl KvType {
-    /// Bytes of one value.
-    pub fn bytes(self) -> u64 {
+    /// Every type, the one to take unless asked otherwise first.
+    pub const ALL: [KvType; 3] = [KvType::F16, KvType::I8, KvType::F32];
+
+    /// 32-bit words that the keys of one head take at one position; its values take as many.
+    fn row_words(self, head_dim: usize) -> usize {
         match self {
-            KvType::F16 => 2,
-            KvType::F32 => 4,
+            KvType::F16 => head_dim / 2,
+            KvType::F32 => head_dim,
+            KvType::I8 => head_dim / 4 + head_dim / 4 / self.span(head_dim),
+        }
+    }
+
+    /// Quads that an invocation writes, and that share a scale where there is one: a divisor of a head's.
+    pub(crate) fn span(self, head_dim: usize) -> usize {
+        let quads = head_dim / 4;
+        match self {
+            KvType::F16 | KvType::F32 => 1,
+            KvType::I8 => (1..=SPAN).rev().find(|span| quads.is_multiple_of(*span)).unwrap_or(1),
         }
     }
 
@@ -49,6 +78,7 @@ impl KvType {
         let quad = match self {
             KvType::F16 => include_str!("kv_f16.wgsl"),
             KvType::F32 => include_str!("kv_f32.wgsl"),
+            KvType::I8 => include_str!("kv_i8.wgsl"),
         };
         [quad, include_str!("kv.wgsl")]
     }
@@ -72,19 +102,40 @@ impl Heads {
 }
 
 impl KvCache {
-    /// Room for `positions` tokens.
-    pub fn new(make: &Allocator, heads: Heads, dtype: KvType, positions: usize) -> Result<KvCache, GpuError> {
+    /// Room for `positions` tokens, no part of it larger than `binding_bytes`.
+    /// Fails if not even one head's keys are as small.
+    pub fn new(
+        make: &Allocator,
+        heads: Heads,
+        dtype: KvType,
+        positions: usize,
+        binding_bytes: u64,
+    ) -> Result<KvCache, GpuError> {
         let positions = positions.next_multiple_of(POSITION_BLOCK);
-        let row_words = heads.kv_columns() * dtype.bytes() as usize / 4;
-        let keys = make.tensor("KV cache: keys", [positions, row_words])?;
-        let values = make.tensor("KV cache: values", [positions, row_words])?;
-        Ok(KvCache { dtype, heads, positions, keys, values })
+        let row_words = dtype.row_words(heads.head_dim);
+        let head_bytes = 4 * row_words as u64 * positions as u64;
+        let fitting = usize::try_from(binding_bytes / head_bytes.max(1)).unwrap_or(usize::MAX);
+        let together = fitting.clamp(1, heads.kv_heads.max(1));
+        let mut parts = Vec::new();
+        for first_kv_head in (0..heads.kv_heads).step_by(together) {
+            let kv_heads = together.min(heads.kv_heads - first_kv_head);
+            let keys = make.tensor("KV cache: keys", [kv_heads * positions, row_words])?;
+            let values = make.tensor("KV cache: values", [kv_heads * positions, row_words])?;
+            parts.push(KvPart { first_kv_head, kv_heads, keys, values });
+        }
+        Ok(KvCache { dtype, heads, positions, parts })
     }
 
-    /// Most positions whose keys, and whose values, fit one binding of `limit` bytes each.
+    /// Most positions of which one head's keys fit a binding of `limit` bytes.
     pub fn positions_in(limit: u64, heads: Heads, dtype: KvType) -> usize {
-        let positions = limit / (heads.kv_columns() as u64 * dtype.bytes());
+        let positions = limit / (4 * dtype.row_words(heads.head_dim) as u64).max(1);
         usize::try_from(positions).unwrap_or(usize::MAX) / POSITION_BLOCK * POSITION_BLOCK
+    }
+
+    /// Bytes that the keys and values of so many positions take in one layer.
+    pub fn bytes_for(heads: Heads, dtype: KvType, positions: usize) -> u64 {
+        let rows = heads.kv_heads as u64 * positions.next_multiple_of(POSITION_BLOCK) as u64;
+        2 * 4 * rows * dtype.row_words(heads.head_dim) as u64
     }
 
     /// The heads it holds.
@@ -99,49 +150,26 @@ impl KvCache {
 
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
-        self.keys.bytes() + self.values.bytes()
+        self.parts.iter().map(|part| part.keys.bytes() + part.values.bytes()).sum()
     }
 
-    pub(crate) fn constants(&self) -> [Constant; 4] {
+    pub(crate) fn parts(&self) -> &[KvPart] {
+        &self.parts
+    }
+
+    /// What `kv.wgsl` needs to know of a part.
+    pub(crate) fn constants(&self, part: &KvPart) -> [Constant; 5] {
         [
             Constant::U32("HEADS", self.heads.heads as u32),
-            Constant::U32("KV_HEADS", self.heads.kv_heads as u32),
+            Constant::U32("KV_HEADS", part.kv_heads as u32),
             Constant::U32("HEAD_DIM", self.heads.head_dim as u32),
             Constant::U32("POSITIONS", self.positions as u32),
+            Constant::U32("SPAN", self.dtype.span(self.heads.head_dim) as u32),
         ]
     }
 }
 
 #[cfg(test)]
-impl KvCache {
-    /// As in `kv.wgsl`.
-    pub(crate) fn key_at(&self, kv_head: usize, position: usize, quad: usize) -> usize {
-        let quads = self.heads.head_dim / 4;
-        ((kv_head * (self.positions / 32) + position / 32) * quads + quad) * 32 + position % 32
-    }
-
-    /// As in `kv.wgsl`.
-    pub(crate) fn value_at(&self, kv_head: usize, position: usize, quad: usize) -> usize {
-        (kv_head * self.positions + position) * (self.heads.head_dim / 4) + quad
-    }
-}
-
-/// Quad `at` of a cache's words.
+mod tests;
 #[cfg(test)]
-pub(crate) fn unpack(dtype: KvType, words: &[u32], at: usize) -> [f32; 4] {
-    let half = |word: u32, shift: u32| half::f16::from_bits((word >> shift) as u16).to_f32();
-    match dtype {
-        KvType::F32 => std::array::from_fn(|i| f32::from_bits(words[at * 4 + i])),
-        KvType::F16 => std::array::from_fn(|i| half(words[at * 2 + i / 2], i as u32 % 2 * 16)),
-    }
-}
-
-/// Quads as words of a cache.
-#[cfg(test)]
-pub(crate) fn pack(dtype: KvType, quad: &[f32]) -> Vec<u32> {
-    let half = |value: f32| u32::from(half::f16::from_f32(value).to_bits());
-    match dtype {
-        KvType::F32 => quad.iter().map(|value| value.to_bits()).collect(),
-        KvType::F16 => quad.chunks_exact(2).map(|pair| half(pair[0]) | half(pair[1]) << 16).collect(),
-    }
-}
+pub(crate) use tests::{Half, stored};

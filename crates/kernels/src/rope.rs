@@ -36,7 +36,7 @@ impl RopeTable {
 }
 
 /// Shapes: `qkv` `[chunk, (heads + 2 kv_heads) * head_dim]`, `turns` `[chunk, head_dim]` of (cos, sin) pairs,
-/// `q` `[chunk, heads * head_dim]`. k and v go to the cache, at the step's positions.
+/// `q` `[chunk, heads * head_dim]`. k and v go to the cache, at the step's positions: a dispatch for each part of it.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn rope<'a>(
     plan: &mut PlanBuilder<'a>,
@@ -52,24 +52,36 @@ pub fn rope<'a>(
     assert_eq!(q.shape(), [chunk, heads.q_columns()], "rope: q");
 
     let [quad, kv] = cache.dtype().wgsl();
-    let kernel = Kernel {
-        name: "rope",
-        wgsl: vec![STEP, quad, kv, include_str!("rope.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
-        needs: Needs::Nothing,
-    };
-    let mut constants = vec![Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE)];
-    constants.extend(cache.constants());
-    let groups = (heads.qkv_columns() as u32 / 4).div_ceil(WORKGROUP_SIZE);
-    let tensors = [qkv, turns, q, &cache.keys, &cache.values];
-    plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), Extent::Tokens(1), Extent::Fixed(1)]);
+    for part in cache.parts() {
+        let kernel = Kernel {
+            name: "rope",
+            wgsl: vec![STEP, quad, kv, include_str!("rope.wgsl")],
+            bindings: &[Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
+            needs: Needs::Nothing,
+        };
+        let turned_heads = if part.first_kv_head == 0 { heads.heads } else { 0 };
+        let mut constants = vec![
+            Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+            Constant::U32("TURNED_HEADS", turned_heads as u32),
+            Constant::U32("ALL_KV_HEADS", heads.kv_heads as u32),
+            Constant::U32("FIRST_KV_HEAD", part.first_kv_head as u32),
+        ];
+        constants.extend(cache.constants(part));
+        let quads = (turned_heads + 2 * part.kv_heads) * heads.head_dim / 4;
+        let groups = (quads / cache.dtype().span(heads.head_dim)).div_ceil(WORKGROUP_SIZE as usize) as u32;
+        let tensors = [qkv, turns, q, &part.keys, &part.values];
+        let grid = [Extent::Fixed(groups), Extent::Tokens(1), Extent::Fixed(1)];
+        plan.dispatch(kernel, &constants, &tensors, grid);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::{assert_close, gpu, random, run, upload};
+    use crate::kv::Half;
     use crate::{Heads, KvType, StepParams};
+    use gpu::Allocator;
     use pollster::block_on;
 
     const THETA: f64 = 100.0; // Low, so that every pair turns visibly.
@@ -91,6 +103,11 @@ mod tests {
     /// q goes to `q`, turned; k to the cache, turned; v to the cache, as it is.
     #[track_caller]
     fn check(heads: Heads, dtype: KvType, position: usize, seq_len: usize) {
+        check_in_parts(heads, dtype, position, seq_len, 1 << 30);
+    }
+
+    #[track_caller]
+    fn check_in_parts(heads: Heads, dtype: KvType, position: usize, seq_len: usize, binding_bytes: u64) {
         let gpu = gpu();
         let factors: Vec<f32> = (0..heads.head_dim / 2).map(|i| 1.0 + i as f32 / 3.0).collect();
         let table = RopeTable::new(heads.head_dim, THETA, Some(&factors));
@@ -100,15 +117,19 @@ mod tests {
         let turns = upload(&gpu, "turns", [chunk, heads.head_dim], &[]);
         gpu.write_f32(&turns, 0, &table.turns(position as u32, seq_len as u32));
         let q = upload(&gpu, "q", [chunk, heads.q_columns()], &[]);
-        let cache = block_on(gpu.allocate("kv", |make| KvCache::new(make, heads, dtype, position + seq_len)))
-            .unwrap();
+        let make = |make: &Allocator| KvCache::new(make, heads, dtype, position + seq_len, binding_bytes);
+        let cache = block_on(gpu.allocate("kv", make)).unwrap();
 
         let params = StepParams { position: position as u32, seq_len: seq_len as u32, ..Default::default() };
         let got = run(&gpu, params, &q, |plan| rope(plan, &qkv, &turns, &q, &cache));
-        let [keys, values] = [&cache.keys, &cache.values].map(|tensor| block_on(gpu.read(tensor)).unwrap());
+        let [keys, values] = [Half::Keys, Half::Values].map(|half| cache.read(&gpu, half));
 
         let mut expected = vec![0.0; chunk * heads.q_columns()];
-        let bound = if dtype == KvType::F16 { 1e-3 } else { 1e-5 };
+        let bound = match dtype {
+            KvType::F32 => 1e-5,
+            KvType::F16 => 1e-3,
+            KvType::I8 => 1.0 / 254.0 + 1e-4,
+        };
         for (token, row) in rows.chunks_exact(width).take(seq_len).enumerate() {
             let mut row = row.to_vec();
             let turned = heads.q_columns() + heads.kv_columns();
@@ -117,13 +138,10 @@ mod tests {
                 .for_each(|head| turn(head, position + token, &factors));
             expected[token * heads.q_columns()..][..heads.q_columns()]
                 .copy_from_slice(&row[..heads.q_columns()]);
-            let stored = |at: &dyn Fn(usize, usize) -> usize, words: &[u32]| -> Vec<f32> {
-                let quads =
-                    (0..heads.kv_heads).flat_map(|kv| (0..heads.head_dim / 4).map(move |quad| (kv, quad)));
-                quads.flat_map(|(kv, quad)| crate::kv::unpack(dtype, words, at(kv, quad))).collect()
+            let stored = |words: &[Vec<u32>], half| -> Vec<f32> {
+                (0..heads.kv_heads).flat_map(|head| cache.get(words, half, head, position + token)).collect()
             };
-            let keys = stored(&|kv, quad| cache.key_at(kv, position + token, quad), &keys);
-            let values = stored(&|kv, quad| cache.value_at(kv, position + token, quad), &values);
+            let (keys, values) = (stored(&keys, Half::Keys), stored(&values, Half::Values));
             assert_close(&format!("k of token {token}"), &keys, &row[heads.q_columns()..turned], bound);
             assert_close(&format!("v of token {token}"), &values, &row[turned..], bound);
         }
@@ -143,6 +161,22 @@ mod tests {
     #[test]
     fn halves_and_a_far_position() {
         check(Heads { heads: 9, kv_heads: 3, head_dim: 64 }, KvType::F16, 5000, 3);
+    }
+
+    #[test]
+    fn bytes() {
+        for head_dim in [4, 48, 80, 128] {
+            check(Heads { heads: 6, kv_heads: 2, head_dim }, KvType::I8, 61, 5);
+        }
+    }
+
+    #[test]
+    fn a_cache_in_parts() {
+        let heads = Heads { heads: 10, kv_heads: 5, head_dim: 32 };
+        for dtype in KvType::ALL {
+            check_in_parts(heads, dtype, 180, 3, 2 * 192 * 32 * 4);
+            check_in_parts(heads, dtype, 180, 3, 192 * 32 * 4);
+        }
     }
 
     #[test]

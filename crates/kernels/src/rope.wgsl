@@ -1,34 +1,77 @@
-// Turns q and k by their position, and puts k and v into the KV cache. One invocation takes 4 values: two pairs.
+// Turns q and k by their position, and puts k and v into the KV cache. One invocation takes a span: SPAN times 4 values.
 // Pairs are adjacent, as in GGUF and Meta's own files: (x0, x1) -> (x0 cos - x1 sin, x0 sin + x1 cos).
+// A cache may lie in several parts. Each dispatch writes one of them; the first turns q, too.
 
-@group(1) @binding(0) var<storage, read> qkv: array<vec4f>;         // [seq_len, (heads + 2 kv_heads) * head_dim]
+@group(1) @binding(0) var<storage, read> qkv: array<vec4f>;         // [seq_len, (HEADS + 2 ALL_KV_HEADS) * head_dim]
 @group(1) @binding(1) var<storage, read> turns: array<vec4f>;       // [seq_len, head_dim / 2] of (cos, sin)
-@group(1) @binding(2) var<storage, read_write> q: array<vec4f>;     // [seq_len, heads * head_dim]
+@group(1) @binding(2) var<storage, read_write> q: array<vec4f>;     // [seq_len, HEADS * head_dim]
 @group(1) @binding(3) var<storage, read_write> keys: array<Quad>;   // kv.wgsl
 @group(1) @binding(4) var<storage, read_write> values: array<Quad>; // kv.wgsl
 
 const Q_QUADS = HEADS * QUADS;
-const KV_QUADS = KV_HEADS * QUADS;
-const ROW_QUADS = Q_QUADS + 2u * KV_QUADS;
+const TURNED_QUADS = TURNED_HEADS * QUADS; // Of q, by this dispatch: all or none.
+const KV_QUADS = KV_HEADS * QUADS;         // Of this part.
+const ROW_QUADS = Q_QUADS + 2u * ALL_KV_HEADS * QUADS;
+const FIRST_KEY = Q_QUADS + FIRST_KV_HEAD * QUADS;
+const FIRST_VALUE = FIRST_KEY + ALL_KV_HEADS * QUADS;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let column = id.x;
+    let column = id.x * SPAN;
     let token = id.y;
-    if column >= ROW_QUADS {
-        return;
+    if column < TURNED_QUADS {
+        for (var i = 0u; i < SPAN; i++) {
+            q[token * Q_QUADS + column + i] = turned(token, column + i);
+        }
+    } else if column < TURNED_QUADS + KV_QUADS {
+        keep_keys(token, column - TURNED_QUADS);
+    } else if column < TURNED_QUADS + 2u * KV_QUADS {
+        keep_values(token, column - TURNED_QUADS - KV_QUADS);
     }
-    let quad = column % QUADS;
+}
+
+fn keep_keys(token: u32, first: u32) {
+    var span: array<vec4f, SPAN>;
+    var largest = vec4f(0.0);
+    for (var i = 0u; i < SPAN; i++) {
+        span[i] = turned(token, FIRST_KEY + first + i);
+        largest = max(largest, abs(span[i]));
+    }
+    let scale = scale_of(largest);
     let position = step.position + token;
-    let x = qkv[token * ROW_QUADS + column];
-    let turned = turn(x, turns[token * QUADS + quad]);
-    if column < Q_QUADS {
-        q[token * Q_QUADS + column] = turned;
-    } else if column < Q_QUADS + KV_QUADS {
-        keys[key_at((column - Q_QUADS) / QUADS, position, quad)] = pack_quad(turned);
-    } else {
-        values[value_at((column - Q_QUADS - KV_QUADS) / QUADS, position, quad)] = pack_quad(x);
+    for (var i = 0u; i < SPAN; i++) {
+        keys[key_at(first / QUADS, position, first % QUADS + i)] = pack_quad(span[i] / scale);
     }
+    if HAS_SCALES {
+        keys[key_scale_at(first / QUADS, position, first % QUADS / SPAN)] = pack_scale(scale);
+    }
+}
+
+fn keep_values(token: u32, first: u32) {
+    var span: array<vec4f, SPAN>;
+    var largest = vec4f(0.0);
+    for (var i = 0u; i < SPAN; i++) {
+        span[i] = qkv[token * ROW_QUADS + FIRST_VALUE + first + i];
+        largest = max(largest, abs(span[i]));
+    }
+    let scale = scale_of(largest);
+    let position = step.position + token;
+    for (var i = 0u; i < SPAN; i++) {
+        values[value_at(first / QUADS, position, first % QUADS + i)] = pack_quad(span[i] / scale);
+    }
+    if HAS_SCALES {
+        values[value_scale_at(first / QUADS, position, first % QUADS / SPAN)] = pack_scale(scale);
+    }
+}
+
+// The largest of four magnitudes; 1 where nothing is scaled, or where all are zero.
+fn scale_of(largest: vec4f) -> f32 {
+    let scale = max(max(largest.x, largest.y), max(largest.z, largest.w));
+    return select(1.0, scale, HAS_SCALES && scale > 0.0);
+}
+
+fn turned(token: u32, column: u32) -> vec4f {
+    return turn(qkv[token * ROW_QUADS + column], turns[token * QUADS + column % QUADS]);
 }
 
 // `by` is (cos, sin) of the first pair, then of the second.

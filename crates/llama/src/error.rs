@@ -33,7 +33,7 @@ pub enum LlamaError {
     /// More context than the device can hold.
     #[error(
         "a context of {asked} tokens was asked for, but this device can hold the keys and values of at most {most}; \
-         ask for fewer, or for halves in place of floats"
+         ask for fewer, or for keys and values in fewer bits"
     )]
     ContextTooLong {
         /// Asked for.

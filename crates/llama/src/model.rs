@@ -1,7 +1,7 @@
 //! A loaded model: steps in, ids out.
 
 use format::Config;
-use gpu::{Gpu, Limits, Receipt};
+use gpu::{Allocator, Gpu, Limits, Receipt};
 use kernels::{KvCache, KvType, RopeTable, StepParams};
 
 use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
@@ -68,11 +68,11 @@ impl Model {
         options.check(&config)?;
         options.check_device(&config, gpu.limits())?;
         let heads = heads(&config);
-        let cache =
-            |_| gpu.allocate("the KV cache", |make| KvCache::new(make, heads, options.kv, options.context));
+        let binding_bytes = gpu.limits().binding_bytes;
+        let cache = |make: &Allocator| KvCache::new(make, heads, options.kv, options.context, binding_bytes);
         let mut caches = Vec::with_capacity(config.num_hidden_layers);
-        for layer in 0..config.num_hidden_layers {
-            caches.push(cache(layer).await?);
+        for _ in 0..config.num_hidden_layers {
+            caches.push(gpu.allocate("the KV cache", cache).await?);
         }
         weights.settle_orders(&gpu).await?;
         let buffers = gpu
@@ -214,13 +214,19 @@ mod tests {
 
     #[test]
     fn a_context_that_does_not_fit_is_refused_with_the_one_that_would() {
-        // WebGPU's least, and Llama 3.1 8B's 8 heads of 128: 2,048 bytes of keys a token in halves.
-        let limits = Limits { binding_bytes: 128 << 20, workgroups: 65_535 };
-        let check =
-            |context, kv| Options { context, chunk: 128, kv }.check_device(&Config::LLAMA_3_1_8B, limits);
-        assert_eq!(check(65_536, KvType::F16), Ok(()));
+        // A head of Llama 3.1 8B has 128 values: 256 bytes of keys a token in halves, 144 in bytes with scales.
+        let check = |context, kv, binding_bytes| {
+            let limits = Limits { binding_bytes, workgroups: 65_535 };
+            Options { context, chunk: 128, kv }.check_device(&Config::LLAMA_3_1_8B, limits)
+        };
+        // WebGPU's least holds all that the model has.
+        for kv in KvType::ALL {
+            assert_eq!(check(131_072, kv, 128 << 20), Ok(()), "{kv:?}");
+        }
         let refused = |asked, most| Err(LlamaError::ContextTooLong { asked, most });
-        assert_eq!(check(65_537, KvType::F16), refused(65_537, 65_536));
-        assert_eq!(check(131_072, KvType::F32), refused(131_072, 32_768));
+        assert_eq!(check(65_536, KvType::F16, 16 << 20), Ok(()));
+        assert_eq!(check(65_537, KvType::F16, 16 << 20), refused(65_537, 65_536));
+        assert_eq!(check(131_072, KvType::F32, 16 << 20), refused(131_072, 32_768));
+        assert_eq!(check(131_072, KvType::I8, 16 << 20), refused(131_072, 116_480));
     }
 }

@@ -146,3 +146,31 @@ fn with_a_cache_of_halves() {
         check(model, TierChoice::Plain, KvType::F16, 1e-2);
     }
 }
+
+/// What the probabilities that follow from `got` diverge from those of `expected`, in nats.
+fn divergence(got: &[f32], expected: &[f32]) -> f64 {
+    let probabilities = |logits: &[f32]| -> Vec<f64> {
+        let weights: Vec<f64> = logits.iter().map(|logit| f64::from(*logit).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        weights.iter().map(|weight| weight / total).collect()
+    };
+    let (q, p) = (probabilities(got), probabilities(expected));
+    p.iter().zip(q).map(|(p, q)| p * (p / q).ln()).sum()
+}
+
+/// DESIGN.md's bound for variants in bytes: a thousandth of a nat a position.
+#[test]
+fn with_a_cache_of_bytes() {
+    for (model_name, tier) in [(BASIC, TierChoice::Subgroups), (MIXED, TierChoice::Plain)] {
+        let mut model = load(model_name, tier, KvType::I8);
+        for case in cases(model_name).iter().filter(|case| case.get("last_logits").is_some()) {
+            let (input, expected) = (ids(&case["input_ids"]), floats(&case["last_logits"]));
+            for chunk in [1, 32] {
+                let (_, got) = choices(&mut model, &input, chunk);
+                let got = divergence(&got, &expected);
+                eprintln!("{model_name} {tier:?} {}, chunks of {chunk}: {got:e} nats", case["name"]);
+                assert!(got <= 1e-3, "{model_name} {}, chunks of {chunk}: {got:e} nats", case["name"]);
+            }
+        }
+    }
+}

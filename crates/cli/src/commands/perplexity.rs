@@ -12,6 +12,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
 use engine::{Engine, LoadOptions, Quantize};
+use llama::KvType;
 use serde::Serialize;
 
 use crate::args::{ModelArgs, PerplexityArgs};
@@ -60,8 +61,8 @@ pub(crate) fn perplexity(args: &PerplexityArgs) -> Result<()> {
     let mut base = match &args.against {
         None => None,
         Some(location) => {
-            let as_stored = LoadOptions { quantize: Quantize::Never, ..options };
-            Some(load(&of(location, &args.model), as_stored)?)
+            let truth = LoadOptions { quantize: Quantize::Never, kv: KvType::F32, ..options };
+            Some(load(&of(location, &args.model), truth)?)
         }
     };
     let ids = engine.tokenizer().encode(&text)?;
