@@ -12,7 +12,10 @@ pub(crate) fn check_plain_name(part: Part, field: &str, name: &str) -> Result<()
         ))
     };
     // `%2e%2e%2f` is `../` to a server, `?` and `#` end the path of an address, and `C:` names a drive.
-    let ordinary = |c: char| !c.is_control() && !"/\\:%?#*<>|\"".contains(c);
+    // Others turn the text behind them, so that a name reads like another one.
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let ordinary = |c: char| !c.is_control() && !turns(c) && !"/\\:%?#*<>|\"".contains(c);
     match name {
         "" => refuse("without any letter"),
         "." | ".." => refuse("which names a folder"),

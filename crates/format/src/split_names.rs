@@ -13,7 +13,9 @@ pub fn split_names(name: &str) -> Option<Vec<String>> {
     let (count, after) = number(rest)?;
     let (stem, no) = before.split_at_checked(before.len().checked_sub(DIGITS)?)?;
     let (no, _) = number(no)?;
-    let fits = stem.ends_with('-') && (1..=count).contains(&no) && count <= MAX_FILES;
+    // A folder may be called like a file.
+    let is_a_file = !after.split(['?', '#']).next().unwrap_or(after).contains(['/', '\\']);
+    let fits = is_a_file && stem.ends_with('-') && (1..=count).contains(&no) && count <= MAX_FILES;
     fits.then(|| (1..=count).map(|no| format!("{stem}{no:05}-of-{count:05}{after}")).collect())
 }
 
@@ -34,6 +36,7 @@ mod tests {
         let names = split_names("a-of-b-00002-of-00003.gguf?x=1").unwrap();
         let expected = [1, 2, 3].map(|no| format!("a-of-b-0000{no}-of-00003.gguf?x=1"));
         assert_eq!(names, expected);
+        assert!(split_names("a/b-00001-of-00003.gguf?c=d/e").is_some());
         assert_eq!(split_names("-00001-of-00001").unwrap(), ["-00001-of-00001"]);
     }
 
@@ -53,6 +56,8 @@ mod tests {
             "é-of-00003",
             "a-0000é-of-00003",
             "a-+0001-of-00003",
+            "a-00001-of-00003/b.gguf",
+            "a-00001-of-00003.d\\b.gguf",
         ] {
             assert_eq!(split_names(name), None, "{name}");
         }

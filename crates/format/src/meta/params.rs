@@ -13,6 +13,9 @@ use crate::json::{Fields, Json};
 use crate::rope_scaling::RopeScaling;
 use crate::{Config, LayerPart, Pth, TensorName};
 
+/// Llama 3.1's largest is 1.3.
+const MAX_MULTIPLIER: f64 = 100.0;
+
 /// What the file says. The vocabulary's size may stand in the weights alone.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Params {
@@ -94,11 +97,20 @@ impl Params {
 }
 
 fn intermediate_size(fields: &Fields, dim: usize) -> Result<usize, FormatError> {
-    let multiple_of = fields.size("multiple_of")?.unwrap_or(256).max(1) as u64;
+    let multiple_of = match fields.size("multiple_of")?.unwrap_or(256) {
+        0 => return Err(fields.invalid("multiple_of", "1 or more", 0)),
+        multiple_of => multiple_of as u64,
+    };
     let two_thirds = 8 * dim as u64 / 3;
     let size = match fields.number("ffn_dim_multiplier")? {
-        // Python's `int`: cut towards zero. A product past all bounds saturates, and `validate` refuses it.
-        Some(multiplier) => (multiplier * two_thirds as f64) as u64,
+        // Python's `int`: cut towards zero.
+        Some(multiplier) if multiplier > 0.0 && multiplier <= MAX_MULTIPLIER => {
+            (multiplier * two_thirds as f64) as u64
+        }
+        Some(other) => {
+            let expected = format_args!("above 0, at most {MAX_MULTIPLIER}");
+            return Err(fields.invalid("ffn_dim_multiplier", expected, format_args!("{other:?}")));
+        }
         None => two_thirds,
     };
     Ok(usize::try_from(size.div_ceil(multiple_of).saturating_mul(multiple_of)).unwrap_or(usize::MAX))

@@ -258,7 +258,7 @@ fn what_does_not_fit() {
     fn tensor<'a>(part: &'a mut Part, name: &str) -> &'a mut (String, Vec<usize>, Vec<f32>) {
         part.iter_mut().find(|(known, ..)| known.contains(name)).unwrap()
     }
-    let rows: [(&str, Change); 15] = [
+    let rows: [(&str, Change); 16] = [
         ("params.json: dim is missing.", |params, _| params["dim"] = json!(null)),
         ("params.json: norm_eps is missing.", |params, _| params["norm_eps"] = json!(null)),
         ("params.json: n_heads: expected a whole number, found 4.5.", |params, _| {
@@ -267,10 +267,13 @@ fn what_does_not_fit() {
         ("model config: num_attention_heads: expected 1 to 1024, found 0.", |params, _| {
             params["n_heads"] = json!(0)
         }),
-        ("model config: intermediate_size: expected 1 to 262144", |params, _| {
+        ("params.json: multiple_of: expected 1 or more, found 0.", |params, _| {
+            params["multiple_of"] = json!(0)
+        }),
+        ("params.json: ffn_dim_multiplier: expected above 0, at most 100, found 1e300.", |params, _| {
             params["ffn_dim_multiplier"] = json!(1e300)
         }),
-        ("model config: intermediate_size: expected 1 to 262144, found 0.", |params, _| {
+        ("params.json: ffn_dim_multiplier: expected above 0, at most 100, found -1.0.", |params, _| {
             params["ffn_dim_multiplier"] = json!(-1.0)
         }),
         ("A Llama with moe is not supported; Pronk runs those without.", |params, _| {
