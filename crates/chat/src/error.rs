@@ -23,13 +23,13 @@ pub enum ChatError {
         supported: String,
     },
     /// The crate that merges has failed, which our checks are there to prevent.
-    #[error("The tokenizer failed: {detail}.")]
+    #[error("The tokenizer failed: {}.", shown(detail))]
     Tokenizer {
         /// What it says.
         detail: String,
     },
     /// A file of the tokenizer can't be read.
-    #[error("The model's {file} is damaged: {detail}.")]
+    #[error("The model's {file} is damaged: {}.", shown(detail))]
     TokenizerFile {
         /// Its name.
         file: &'static str,
@@ -73,7 +73,7 @@ pub enum ChatError {
     )]
     NoTemplate,
     /// A tool, a result or an argument is no JSON.
-    #[error("The conversation has {what} that can't be read as JSON: {detail}.")]
+    #[error("The conversation has {what} that can't be read as JSON: {}.", shown(detail))]
     Json {
         /// What it is meant to be.
         what: String,
@@ -81,25 +81,25 @@ pub enum ChatError {
         detail: String,
     },
     /// A conversation is not of the form that is expected.
-    #[error("The conversation can't be read: {detail}.")]
+    #[error("The conversation can't be read: {}.", shown(detail))]
     Conversation {
         /// What was expected and found.
         detail: String,
     },
     /// The template can't be read or run.
-    #[error("The model's chat template does not work: {detail}.")]
+    #[error("The model's chat template does not work: {}.", shown(detail))]
     Template {
         /// What the template engine says.
         detail: String,
     },
     /// The template goes on for too long, or too deep.
-    #[error("The model's chat template does not come to an end: {detail}. Don't use this model.")]
+    #[error("The model's chat template does not come to an end: {}. Don't use this model.", shown(detail))]
     TemplateLimit {
         /// Which limit it has run into.
         detail: String,
     },
     /// The template does not accept the conversation.
-    #[error("The model's chat template refuses this conversation: {message}")]
+    #[error("The model's chat template refuses this conversation: {}", shown(message))]
     Refused {
         /// What the template's author says.
         message: String,
@@ -159,6 +159,27 @@ impl ChatError {
 /// A file's text, cut and with quotes, to be shown in a sentence.
 pub(crate) fn quote(text: &str) -> String {
     format!("{:?}", text.chars().take(80).collect::<String>())
+}
+
+/// What another crate or a template's author says, which may quote a file at length: cut, without characters that move
+/// the cursor or turn the text behind them.
+fn shown(message: &str) -> String {
+    const SHOWN: usize = 400;
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut shown = String::new();
+    for character in message.chars() {
+        match character {
+            _ if shown.len() >= SHOWN => {
+                shown.push_str(" …");
+                break;
+            }
+            '\n' => shown.push(' '),
+            _ if character.is_control() || turns(character) => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    shown
 }
 
 fn after_colon(pattern: &str) -> String {

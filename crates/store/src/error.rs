@@ -103,8 +103,9 @@ pub enum StoreError {
     },
     /// The bytes on the wire are not the file's.
     #[error(
-        "The host sends {name} compressed ({encoding}), so byte ranges of it mean nothing. \
-         Model files must be served without Content-Encoding."
+        "The host sends {name} compressed ({}), so byte ranges of it mean nothing. \
+         Model files must be served without Content-Encoding.",
+        encoding.escape_debug()
     )]
     Encoded {
         /// The source.
@@ -113,7 +114,7 @@ pub enum StoreError {
         encoding: String,
     },
     /// Other bytes than those asked for.
-    #[error("The host of {name} sent other bytes than asked: expected {}, found {found}.", range(expected))]
+    #[error("The host of {name} sent other bytes than asked: expected {}, found {}.", range(expected), found.escape_debug())]
     WrongRange {
         /// The source.
         name: String,

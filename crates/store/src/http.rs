@@ -60,7 +60,7 @@ impl Answer<'_> {
             None | Some("") => {}
             Some(encoding) if encoding.eq_ignore_ascii_case("identity") => {}
             Some(encoding) => {
-                return Err(StoreError::Encoded { name: name.into(), encoding: encoding.into() });
+                return Err(StoreError::Encoded { name: name.into(), encoding: beginning(encoding) });
             }
         }
         match (self.status, asked) {
@@ -80,7 +80,7 @@ impl Answer<'_> {
                 Some((first, last, total)) if first == asked.start && last >= first && last < asked.end => {
                     total
                 }
-                _ => return Err(wrong(header.chars().take(80).collect())),
+                _ => return Err(wrong(beginning(header))),
             },
         };
         match self.length() {
@@ -135,6 +135,11 @@ pub(crate) fn check_start(name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         });
     }
     Ok(())
+}
+
+/// As much of a header as fits a sentence.
+fn beginning(header: &str) -> String {
+    header.chars().take(80).collect()
 }
 
 fn is_html(content_type: &str) -> bool {
