@@ -61,7 +61,7 @@ impl TensorName {
     }
 
     /// Every tensor that a model has in files which keep RoPE's scaling in the config.
-    pub(crate) fn of_model(config: &Config) -> impl Iterator<Item = TensorName> + use<> {
+    pub fn of_model(config: &Config) -> impl Iterator<Item = TensorName> + use<> {
         let head = (!config.tie_word_embeddings).then_some(TensorName::LmHead);
         TensorName::required(config.num_hidden_layers).chain(head)
     }
