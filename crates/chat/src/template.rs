@@ -80,8 +80,13 @@ impl Template {
     /// Fails if there is nothing to answer, if there is no template, or if it refuses the conversation or does not work.
     pub fn render(&self, messages: &[Message]) -> Result<Prompt, ChatError> {
         let messages: Vec<ChatMessage> = messages.iter().cloned().map(ChatMessage::from).collect();
-        check_turn(&messages)?;
-        self.render_conversation(&Conversation::from(messages))
+        self.render_turn(&Conversation::from(messages))
+    }
+
+    /// As [`Template::render`], with tools, calls and results.
+    pub fn render_turn(&self, conversation: &Conversation) -> Result<Prompt, ChatError> {
+        check_turn(&conversation.messages)?;
+        self.render_conversation(conversation)
     }
 
     /// Renders any conversation, as Hugging Face's `apply_chat_template` does: with tools, and without a question.

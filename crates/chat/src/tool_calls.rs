@@ -30,9 +30,12 @@ const CLOSE_TAG: &str = "</function>";
 #[derive(Debug)]
 pub struct ToolCallParser {
     python_tag: Option<u32>,
+    /// Ends a message that is not the last of its turn.
+    eom: Option<u32>,
     ends: Vec<u32>,
     /// Calls so far in the conversation, for their ids.
     calls: usize,
+    wants_result: bool,
     state: State,
 }
 
@@ -52,8 +55,10 @@ impl ToolCallParser {
     pub fn new(tokenizer: &Tokenizer, calls_before: usize) -> ToolCallParser {
         ToolCallParser {
             python_tag: tokenizer.control_id("<|python_tag|>"),
+            eom: tokenizer.control_id("<|eom_id|>"),
             ends: tokenizer.stop_ids().to_vec(),
             calls: calls_before,
+            wants_result: false,
             state: State::Start(String::new()),
         }
     }
@@ -66,16 +71,25 @@ impl ToolCallParser {
             self.end(Ending::Cut, &mut events);
             self.state = State::Candidate(Candidate::new(Place::PythonTag, String::new()));
         } else if self.ends.contains(&id) {
+            self.wants_result |= Some(id) == self.eom;
             self.end(Ending::Token, &mut events);
         }
         events
     }
 
-    /// Says that no more comes: the answer was stopped, or has reached a limit.
-    pub fn finish(&mut self) -> Vec<ToolEvent> {
+    /// Says that no more comes but `text`, half a character if the answer ends in one: it was stopped, or has reached a
+    /// limit.
+    pub fn finish(&mut self, text: &str) -> Vec<ToolEvent> {
         let mut events = Vec::new();
+        text.chars().for_each(|character| self.character(character, &mut events));
         self.end(Ending::Cut, &mut events);
         events
+    }
+
+    /// Whether the model goes on only when it has been told a result: it has called a tool, or has ended its message
+    /// but not its turn.
+    pub fn wants_result(&self) -> bool {
+        self.wants_result
     }
 
     fn character(&mut self, character: char, events: &mut Vec<ToolEvent>) {
@@ -127,10 +141,14 @@ impl ToolCallParser {
                         events.push(ToolEvent::Begun { name: name.clone() });
                     }
                     self.calls += 1;
+                    self.wants_result = true;
                     let id = format!("call_{}", self.calls);
                     events.push(ToolEvent::Call { call: ToolCall { id, name, arguments } });
                 }
-                Ok(Form::Code) => events.push(ToolEvent::Code { code: candidate.text }),
+                Ok(Form::Code) => {
+                    self.wants_result = true;
+                    events.push(ToolEvent::Code { code: candidate.text });
+                }
                 Err(reason) => candidate.give_up(&reason, events),
             },
         }

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the words for it.
 
+mod conversation;
 mod convert;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -8,6 +9,7 @@ use engine::{Device, LoadOptions, Quantize};
 use gpu::TierChoice;
 use llama::KvType;
 
+pub(crate) use conversation::{Ask, ConversationArgs};
 use convert::QuantName;
 pub(crate) use convert::{ConvertArgs, VerifyArgs};
 
@@ -106,36 +108,10 @@ pub(crate) struct GenerateArgs {
     /// How the GPU stores keys and values.
     #[arg(long, value_enum, default_value_t = KvName::F16)]
     pub(crate) kv: KvName,
-    /// Print {"ids":[…],"text":"…"}: what was generated, with the id that ended it and without its text.
+    /// Print {"ids":[…],"text":"…"}: what was generated, with the id that ended it and without its text. With tools,
+    /// "tool_calls" too, as OpenAI's API has them.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// What a conversation's template is told besides the messages.
-#[derive(Debug, Args)]
-pub(crate) struct ConversationArgs {
-    /// A file with a JSON list of the functions that the model may call, as OpenAI's API takes them.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tools: Option<String>,
-    /// Today's date for the model, as in "26 Jul 2024".
-    #[arg(long, value_name = "DATE")]
-    pub(crate) date_string: Option<String>,
-}
-
-/// What to continue: exactly one of these.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Ask {
-    /// A text to continue as it stands. Control tokens in it are ordinary text.
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub(crate) prompt: Option<String>,
-    /// A file with a JSON list of messages, each with role and content; - for stdin. Messages may have tool_calls, and
-    /// the list may stand in an object with what else the template takes, as for Hugging Face's.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) messages: Option<String>,
-    /// Ids to continue, as in 1,2,3
-    #[arg(long, value_name = "LIST")]
-    pub(crate) ids: Option<Ids>,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +179,8 @@ pub(crate) struct ChatArgs {
     /// Most tokens of one answer [default: 1024]
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<u32>,
+    #[command(flatten)]
+    pub(crate) conversation: ConversationArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]

@@ -61,8 +61,8 @@ pub(crate) fn conversation_from_file(file: &str, with: &ConversationArgs) -> Res
             parsed.with_context(context)?
         }
     };
-    if let Some(tools) = &with.tools {
-        conversation.tools = Some(Json(read_text(tools)?.1));
+    if let Some(tools) = tools_from_file(with)? {
+        conversation.tools = Some(tools);
     }
     if let Some(date) = &with.date_string {
         conversation.date_string = Some(date.clone());
@@ -88,6 +88,12 @@ pub(crate) fn conversation_from_file(file: &str, with: &ConversationArgs) -> Res
         }
         _ => Asked::Conversation(Box::new(conversation)),
     })
+}
+
+/// The tools that were given, if any were. What they are is for the template to say.
+pub(crate) fn tools_from_file(with: &ConversationArgs) -> Result<Option<Json>> {
+    let read = |file: &String| Ok(Json(read_text(file)?.1));
+    with.tools.as_ref().map(read).transpose()
 }
 
 fn json_from_file<T: DeserializeOwned>(file: &str, expected: &str) -> Result<T> {

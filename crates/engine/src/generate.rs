@@ -1,13 +1,16 @@
 //! The generation loop: prefill what is new, then decode, some steps ahead of what has been read back.
 
+mod run;
+
 use std::collections::VecDeque;
 
-use chat::TextStream;
-use protocol::{FinishReason, GenerateOptions, Message, Usage};
+use chat::ToolCallParser;
+use protocol::{Conversation, FinishReason, GenerateOptions, ToolCall, ToolEvent, Usage};
 use web_time::Instant;
 
 use crate::backend::Pending;
 use crate::{Engine, EngineError, StopFlag};
+use run::{Ends, Run};
 
 /// Steps handed to the device before the oldest is waited for: the next token is computed while the CPU reads this one.
 const STEPS_IN_FLIGHT: usize = 2;
@@ -35,6 +38,8 @@ pub enum GenerateEvent {
         /// Figures so far.
         usage: Usage,
     },
+    /// The model wants a tool to be run. Never [`ToolEvent::Text`].
+    Tool(ToolEvent),
 }
 
 /// A finished answer.
@@ -42,8 +47,10 @@ pub enum GenerateEvent {
 pub struct Answer {
     /// Generated ids, the one that ended the turn included.
     pub ids: Vec<u32>,
-    /// Their text, without control tokens.
+    /// Their text, without control tokens and without what a tool is to get.
     pub text: String,
+    /// The tools that the model has called, if it was given any.
+    pub calls: Vec<ToolCall>,
     /// Why it ended.
     pub reason: FinishReason,
     /// Final figures.
@@ -51,19 +58,20 @@ pub struct Answer {
 }
 
 impl Engine {
-    /// Answers a conversation.
+    /// Answers the last message of a conversation. If it has tools, their calls are told apart from the text.
     pub async fn chat(
         &mut self,
-        messages: &[Message],
+        conversation: &Conversation,
         options: &GenerateOptions,
         stop: &StopFlag,
         on_event: &mut dyn FnMut(GenerateEvent),
     ) -> Result<Answer, EngineError> {
-        let prompt = self.render(messages)?;
-        self.generate(&prompt.ids, options, stop, on_event).await
+        let prompt = self.render_turn(conversation)?;
+        let calls = self.call_parser(conversation);
+        self.answer(&prompt.ids, calls, options, stop, on_event).await
     }
 
-    /// Continues `prompt`.
+    /// Continues `prompt` with text.
     pub async fn generate(
         &mut self,
         prompt: &[u32],
@@ -71,10 +79,22 @@ impl Engine {
         stop: &StopFlag,
         on_event: &mut dyn FnMut(GenerateEvent),
     ) -> Result<Answer, EngineError> {
+        self.answer(prompt, None, options, stop, on_event).await
+    }
+
+    /// Continues `prompt` with text and, if there is a parser for them, with calls of tools.
+    pub async fn answer(
+        &mut self,
+        prompt: &[u32],
+        calls: Option<ToolCallParser>,
+        options: &GenerateOptions,
+        stop: &StopFlag,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) -> Result<Answer, EngineError> {
         self.check(prompt)?;
         let room = self.backend.context() - prompt.len();
         let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
-        let mut run = Run::new(prompt, limit, Ends::WithTheTurn);
+        let mut run = Run::new(prompt, limit, Ends::WithTheTurn, calls);
         let ended = self.run(&mut run, prompt, stop, on_event).await;
         // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
         self.cached = [prompt, &run.ids].concat();
@@ -109,18 +129,17 @@ impl Engine {
                 issued += 1;
             }
             let id = self.backend.wait(oldest).await?;
-            on_event(run.take(id, &mut stream));
-            let ended = if run.ends == Ends::WithTheTurn && self.tokenizer.stop_ids().contains(&id) {
-                Some(FinishReason::EndOfTurn)
-            } else {
-                stop.is_set().then_some(FinishReason::Stopped)
-            };
-            if let Some(reason) = ended {
-                on_event(run.flush(&mut stream));
-                return Ok(reason);
+            run.take(id, &mut stream, on_event);
+            if run.ends == Ends::WithTheTurn && self.tokenizer.stop_ids().contains(&id) {
+                run.flush(&mut stream, on_event);
+                return Ok(run.end_of_turn());
+            }
+            if stop.is_set() {
+                run.flush(&mut stream, on_event);
+                return Ok(FinishReason::Stopped);
             }
         }
-        on_event(run.flush(&mut stream));
+        run.flush(&mut stream, on_event);
         Ok(FinishReason::MaxTokens)
     }
 
@@ -161,7 +180,7 @@ impl Engine {
         self.check(prompt)?;
         self.cached.clear();
         let room = self.backend.context() - prompt.len();
-        let mut run = Run::new(prompt, tokens.min(room), Ends::AtTheLimit);
+        let mut run = Run::new(prompt, tokens.min(room), Ends::AtTheLimit, None);
         self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await?;
         Ok(run.usage)
     }
@@ -214,68 +233,6 @@ impl Engine {
 fn next_chunk(last: usize, seconds: f64) -> usize {
     let aimed = last as f64 * PREFILL_SECONDS / seconds.max(1e-6);
     ((aimed as usize).min(2 * last) / FIRST_CHUNK * FIRST_CHUNK).max(FIRST_CHUNK)
-}
-
-/// When an answer is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ends {
-    /// When the model says so, or at the limit.
-    WithTheTurn,
-    /// At the limit only.
-    AtTheLimit,
-}
-
-/// An answer in the making.
-struct Run {
-    limit: usize,
-    ends: Ends,
-    ids: Vec<u32>,
-    text: String,
-    usage: Usage,
-    started: Instant,
-    first: Option<Instant>,
-}
-
-impl Run {
-    fn new(prompt: &[u32], limit: usize, ends: Ends) -> Run {
-        let prompt_tokens = prompt.len() as u32;
-        let usage = Usage { prompt_tokens, context_used: prompt_tokens, ..Usage::default() };
-        Run { limit, ends, ids: Vec::new(), text: String::new(), usage, started: Instant::now(), first: None }
-    }
-
-    /// Counts a token in.
-    fn take(&mut self, id: u32, stream: &mut TextStream) -> GenerateEvent {
-        self.ids.push(id);
-        let text = stream.push(id);
-        self.text.push_str(&text);
-        let usage = &mut self.usage;
-        usage.completion_tokens = self.ids.len() as u32;
-        usage.context_used = usage.prompt_tokens + usage.completion_tokens;
-        match self.first {
-            None => {
-                self.first = Some(Instant::now());
-                usage.seconds_to_first_token = self.started.elapsed().as_secs_f64();
-                let computed = f64::from(usage.prompt_tokens - usage.reused_tokens);
-                usage.prefill_tokens_per_second = computed / usage.seconds_to_first_token.max(1e-9);
-            }
-            Some(first) => {
-                let seconds = first.elapsed().as_secs_f64().max(1e-9);
-                usage.decode_tokens_per_second = f64::from(usage.completion_tokens - 1) / seconds;
-            }
-        }
-        GenerateEvent::Text { text, usage: *usage }
-    }
-
-    /// What the stream still held back: half a character, if the answer was cut there.
-    fn flush(&mut self, stream: &mut TextStream) -> GenerateEvent {
-        let text = stream.finish();
-        self.text.push_str(&text);
-        GenerateEvent::Text { text, usage: self.usage }
-    }
-
-    fn answer(self, reason: FinishReason) -> Answer {
-        Answer { ids: self.ids, text: self.text, reason, usage: self.usage }
-    }
 }
 
 #[cfg(test)]

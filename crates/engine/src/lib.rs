@@ -3,7 +3,7 @@
 //! ```text
 //! Files -> store::Pieces -> headers -> Checkpoint -> tokenizer, template
 //!                         -> pieces -> weights on the device            => Engine
-//! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text
+//! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text, calls of tools
 //! ```
 //!
 //! The same engine runs in the worker and in the terminal. It knows neither: bytes come through `store`'s traits,

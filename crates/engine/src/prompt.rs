@@ -1,6 +1,6 @@
 //! What is asked: a conversation, plain text or ids, as ids that fit the model.
 
-use chat::Prompt;
+use chat::{Prompt, ToolCallParser};
 use protocol::{Conversation, Message};
 
 use crate::{Engine, EngineError};
@@ -14,6 +14,18 @@ impl Engine {
     /// Renders a conversation with tools, as [`chat::Template::render_conversation`] does.
     pub fn render_conversation(&self, conversation: &Conversation) -> Result<Prompt, EngineError> {
         Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render_conversation(conversation)?)
+    }
+
+    /// Renders a conversation whose last message is to be answered, as [`chat::Template::render_turn`] does.
+    pub fn render_turn(&self, conversation: &Conversation) -> Result<Prompt, EngineError> {
+        Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render_turn(conversation)?)
+    }
+
+    /// What tells calls from text in the answer to a conversation, if it has tools.
+    pub fn call_parser(&self, conversation: &Conversation) -> Option<ToolCallParser> {
+        let has_tools = conversation.tools.is_some() || conversation.builtin_tools.is_some();
+        let calls = || conversation.messages.iter().map(|message| message.tool_calls.len()).sum();
+        has_tools.then(|| ToolCallParser::new(&self.tokenizer, calls()))
     }
 
     /// The ids of a text to be continued as it stands: no template, and control tokens in it are ordinary text.

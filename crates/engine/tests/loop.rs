@@ -6,7 +6,9 @@ use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Or
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
-use protocol::{FailureKind, FinishReason, GenerateOptions, LoadProgress, LoadStage};
+use protocol::{
+    Conversation, FailureKind, FinishReason, GenerateOptions, Json, LoadProgress, LoadStage, Message, Role,
+};
 use store::{MemoryFiles, MemoryStore};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants");
@@ -113,6 +115,36 @@ fn stop_ends_with_the_token_in_hand_and_leaves_no_trace() {
             assert_eq!(rest.ids, whole.ids[stop_after..], "{device:?}, stopped after {stop_after}");
         }
     }
+}
+
+/// Where there are tools, calls are looked for in what the model says; what is none is told as without them.
+#[test]
+fn a_conversation_may_have_tools() {
+    let (mut engine, _) = load(Device::Reference, 2048);
+    let question = Message { role: Role::User, content: "Is it raining?".to_owned() };
+    let plain = Conversation::from(vec![question.into()]);
+    let tools = Json("[{\"type\": \"function\", \"function\": {\"name\": \"weather\"}}]".to_owned());
+    let with_tools = Conversation { tools: Some(tools), ..plain.clone() };
+    assert!(engine.call_parser(&plain).is_none() && engine.call_parser(&with_tools).is_some());
+    let options = GenerateOptions { max_tokens: Some(6) };
+    for conversation in [&plain, &with_tools] {
+        let mut told = String::new();
+        let on_event = &mut |event| {
+            if let GenerateEvent::Text { text, .. } = event {
+                told.push_str(&text);
+            }
+        };
+        let stop = StopFlag::default();
+        let answer = block_on(engine.chat(conversation, &options, &stop, on_event)).unwrap();
+        let prompt = engine.render_turn(conversation).unwrap();
+        let same = generate(&mut engine, &prompt.ids, 6).unwrap();
+        // The tiny model says nothing that is a call.
+        assert_eq!((&answer.ids, &answer.text, answer.calls.len()), (&same.ids, &same.text, 0));
+        assert_eq!(told, answer.text);
+    }
+    let unanswerable = Conversation::from(Vec::new());
+    let stop = StopFlag::default();
+    assert!(block_on(engine.chat(&unanswerable, &options, &stop, &mut |_| {})).is_err());
 }
 
 #[test]

@@ -12,6 +12,13 @@ use crate::{Message, Role};
 #[serde(transparent)]
 pub struct Json(pub String);
 
+impl Json {
+    /// Whether it is a list of nothing.
+    pub fn is_empty_list(&self) -> bool {
+        self.0.chars().filter(|character| !character.is_ascii_whitespace()).eq(['[', ']'])
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

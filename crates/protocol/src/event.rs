@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CatalogueEntry, ModelInfo};
+use crate::{CatalogueEntry, ModelInfo, ToolEvent};
 
 /// Something that happened. Each is sent once, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,13 @@ pub enum Event {
         text: String,
         /// Figures up to here, for a live display.
         usage: Usage,
+    },
+    /// The model wants a tool to be run, or has begun to say so. Only if it was given tools.
+    Tool {
+        /// The answer this belongs to.
+        turn: u32,
+        /// What it wants: anything but text, which comes as [`Event::Text`].
+        event: ToolEvent,
     },
     /// The answer has ended.
     Finished {
@@ -132,6 +139,8 @@ pub struct DeviceReport {
 pub enum FinishReason {
     /// The model ended its turn.
     EndOfTurn,
+    /// The model waits for what its tools give.
+    ToolCalls,
     /// `max_tokens` was reached.
     MaxTokens,
     /// The context is full.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ModelSource;
+use crate::{ChatMessage, Json, ModelSource};
 
 /// One wish of the page. Every answer is an [`Event`](crate::Event).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,12 @@ pub enum Request {
         /// The page's number for this answer; every event about it carries the number back.
         turn: u32,
         /// The whole conversation, oldest first. What has not changed since the last turn is not computed again.
-        messages: Vec<Message>,
+        messages: Vec<ChatMessage>,
+        /// Functions that the model may call: a list of
+        /// `{"type": "function", "function": {"name": …, "parameters": …}}`. With it, calls come as
+        /// [`Event::Tool`](crate::Event::Tool); nothing is run. An empty list is as good as none.
+        #[serde(default)]
+        tools: Option<Json>,
         /// How to choose tokens and when to stop.
         options: GenerateOptions,
     },

@@ -59,7 +59,7 @@ pub fn tool_calls(bytes: &[u8]) -> Result<(), Refusal> {
         check_calls(&parser.push(0, &text));
         control.into_iter().for_each(|id| check_calls(&parser.push(id, "")));
     }
-    check_calls(&parser.finish());
+    check_calls(&parser.finish(""));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, Quantize, StopFlag};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
-use protocol::{Event, Failure, FailureKind, GenerateOptions, Message, ModelSource, Request};
+use protocol::{Conversation, Event, Failure, FailureKind, GenerateOptions, ModelSource, Request};
 use store::NoStore;
 use web_sys::File;
 
@@ -81,9 +81,11 @@ impl Session {
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
             Request::Load { source } => self.load(source, files).await,
-            Request::Generate { turn, messages, options } => {
+            Request::Generate { turn, messages, tools, options } => {
                 let stop = self.work.begin_answer(heard);
-                self.generate(turn, &messages, &options, &stop).await;
+                let tools = tools.filter(|tools| !tools.is_empty_list());
+                let conversation = Conversation { tools, ..Conversation::from(messages) };
+                self.generate(turn, &conversation, &options, &stop).await;
             }
             Request::Forget { url } => self.forget(url).await,
             // Already heard: `Work::hear`.
@@ -123,7 +125,7 @@ impl Session {
     async fn generate(
         &mut self,
         turn: u32,
-        messages: &[Message],
+        conversation: &Conversation,
         options: &GenerateOptions,
         stop: &StopFlag,
     ) {
@@ -137,8 +139,9 @@ impl Session {
         let on_event = &mut |event| match event {
             GenerateEvent::Prefill { done, total } => tell(&Event::Prefill { turn, done, total }),
             GenerateEvent::Text { text, usage } => tell(&Event::Text { turn, text, usage }),
+            GenerateEvent::Tool(event) => tell(&Event::Tool { turn, event }),
         };
-        match engine.chat(messages, options, stop, on_event).await {
+        match engine.chat(conversation, options, stop, on_event).await {
             Ok(answer) => tell(&Event::Finished { turn, reason: answer.reason, usage: answer.usage }),
             Err(error) => {
                 let failure = error.failure();

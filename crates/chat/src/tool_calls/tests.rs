@@ -47,7 +47,7 @@ fn parse(answer: &str, size: usize) -> Vec<ToolEvent> {
         }
         rest = &rest[at + name.len()..];
     }
-    events.extend(parser.finish());
+    events.extend(parser.finish(""));
     joined(events)
 }
 

@@ -7,10 +7,11 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anyhow::{Context, Result};
 use engine::{Engine, EngineError};
 use indicatif::HumanCount;
-use protocol::{FailureKind, FinishReason, GenerateOptions, Message, Role, Usage};
+use protocol::{ChatMessage, Content, Conversation, FailureKind, FinishReason, GenerateOptions, Role, Usage};
 
-use super::stream::{generate_options, stream};
+use super::stream::{Prompt, generate_options, stream};
 use crate::args::ChatArgs;
+use crate::ids::tools_from_file;
 use crate::interrupt::Interrupt;
 use crate::output::{print, sentence, tell};
 use crate::source::load;
@@ -32,18 +33,22 @@ enum Line<'a> {
 /// A conversation in progress.
 struct Chat {
     engine: Engine,
-    messages: Vec<Message>,
+    conversation: Conversation,
     options: GenerateOptions,
     usage: Usage,
     interrupt: Interrupt,
 }
 
 pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
+    // A file that can't be read should be heard of before a model is loaded.
+    let tools = tools_from_file(&args.conversation)?;
+    let date_string = args.conversation.date_string.clone();
+    let conversation = Conversation { tools, date_string, ..Conversation::from(Vec::new()) };
     let options = args.device.load_options(args.context.context(), args.kv);
     let engine = load(&args.model, options)?;
     let interrupt = Interrupt::listen()?;
     let options = generate_options(args.max_tokens);
-    let chat = Chat { engine, messages: Vec::new(), options, usage: Usage::default(), interrupt };
+    let chat = Chat { engine, conversation, options, usage: Usage::default(), interrupt };
     chat.run(io::stdin().lock())
 }
 
@@ -71,7 +76,7 @@ impl Chat {
                 Line::Quit => return Ok(()),
                 Line::Help => tell(HELP),
                 Line::Stats => tell(&self.stats()),
-                Line::New => self.messages.clear(),
+                Line::New => self.conversation.messages.clear(),
                 Line::Message(text) => match self.answer(text) {
                     // A person can say something else; a file can't.
                     Err(error) if terminal && is_about_the_prompt(&error) => tell(&sentence(&error)),
@@ -83,31 +88,34 @@ impl Chat {
 
     /// Answers one message. If that fails, the conversation is as if it had not been said.
     fn answer(&mut self, text: &str) -> Result<()> {
-        let before = self.messages.len();
-        self.messages.push(Message { role: Role::User, content: text.to_owned() });
+        let before = self.conversation.messages.len();
+        self.conversation.messages.push(said(Role::User, text));
         let answered = self.stream();
         match answered {
             Ok(_) => {}
-            Err(_) => self.messages.truncate(before),
+            Err(_) => self.conversation.messages.truncate(before),
         }
         answered
     }
 
     fn stream(&mut self) -> Result<()> {
-        let prompt = self.engine.render(&self.messages)?;
+        let ids = self.engine.render_turn(&self.conversation)?.ids;
+        let prompt = Prompt { ids, calls: self.engine.call_parser(&self.conversation) };
         self.interrupt.arm();
-        let answer = stream(&mut self.engine, &prompt.ids, &self.options, &|| self.interrupt.came());
+        let answer = stream(&mut self.engine, prompt, &self.options, &|| self.interrupt.came());
         self.interrupt.disarm();
         let answer = answer?;
         print("\n")?;
         match answer.reason {
             FinishReason::EndOfTurn => {}
+            FinishReason::ToolCalls => tell("(nothing was run; tell the model what its tools would give)"),
             FinishReason::Stopped => tell("(stopped)"),
             FinishReason::MaxTokens => tell("(cut off: --max-tokens allows no more)"),
             FinishReason::ContextFull => tell("(cut off: the context is full; /new starts a new chat)"),
         }
         self.usage = answer.usage;
-        self.messages.push(Message { role: Role::Assistant, content: answer.text });
+        let message = ChatMessage { tool_calls: answer.calls, ..said(Role::Assistant, &answer.text) };
+        self.conversation.messages.push(message);
         Ok(())
     }
 
@@ -137,6 +145,11 @@ impl Line<'_> {
             message => Line::Message(message),
         }
     }
+}
+
+fn said(role: Role, text: &str) -> ChatMessage {
+    let content = Some(Content::Text(text.to_owned()));
+    ChatMessage { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None }
 }
 
 fn is_about_the_prompt(error: &anyhow::Error) -> bool {

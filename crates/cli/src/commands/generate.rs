@@ -4,16 +4,18 @@ use anyhow::Result;
 use engine::{Engine, EngineError, StopFlag};
 use serde::Serialize;
 
-use super::stream::{generate_options, stream};
+use super::stream::{Call, Prompt, generate_options, stream};
 use crate::args::{Ask, ConversationArgs, GenerateArgs};
 use crate::ids::{self, Ids, conversation_from_file};
 use crate::output::{print, print_json};
 use crate::source::load;
 
 #[derive(Serialize)]
-struct Generated {
-    ids: Vec<u32>,
-    text: String,
+struct Generated<'a> {
+    ids: &'a [u32],
+    text: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
 }
 
 /// What to continue.
@@ -32,10 +34,12 @@ pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
     let options = generate_options(args.max_tokens);
     if args.json {
         let (stop, mut on_event) = (StopFlag::default(), |_| {});
-        let answer = pollster::block_on(engine.generate(&prompt, &options, &stop, &mut on_event))?;
-        return print_json(&Generated { ids: answer.ids, text: answer.text });
+        let answer = engine.answer(&prompt.ids, prompt.calls, &options, &stop, &mut on_event);
+        let answer = pollster::block_on(answer)?;
+        let tool_calls = answer.calls.iter().map(Call::from).collect();
+        return print_json(&Generated { ids: &answer.ids, text: &answer.text, tool_calls });
     }
-    stream(&mut engine, &prompt, &options, &|| false)?;
+    stream(&mut engine, prompt, &options, &|| false)?;
     Ok(print("\n")?)
 }
 
@@ -48,14 +52,16 @@ impl Asked {
         })
     }
 
-    fn prompt(self, engine: &Engine) -> Result<Vec<u32>, EngineError> {
-        match self {
-            Asked::Text(text) => engine.encode_prompt(&text),
-            Asked::Messages(ids::Asked::Messages(messages)) => Ok(engine.render(&messages)?.ids),
+    fn prompt(self, engine: &Engine) -> Result<Prompt, EngineError> {
+        let ids = match self {
+            Asked::Text(text) => engine.encode_prompt(&text)?,
+            Asked::Messages(ids::Asked::Messages(messages)) => engine.render(&messages)?.ids,
             Asked::Messages(ids::Asked::Conversation(conversation)) => {
-                Ok(engine.render_conversation(&conversation)?.ids)
+                let ids = engine.render_conversation(&conversation)?.ids;
+                return Ok(Prompt { ids, calls: engine.call_parser(&conversation) });
             }
-            Asked::Ids(ids) => Ok(ids),
-        }
+            Asked::Ids(ids) => ids,
+        };
+        Ok(Prompt { ids, calls: None })
     }
 }

@@ -155,6 +155,14 @@ fn chat_takes_a_message_a_line() {
     let half = chat.stdout.len() / 2;
     assert_eq!(chat.stdout[..half], chat.stdout[half..], "{chat:?}");
     assert!(chat.stderr.contains("3 tokens at"), "{chat:?}");
+
+    // The tiny model calls no tool, and its template tells it of none.
+    let scratch = Scratch::new();
+    let tools = scratch.file("tools.json", r#"[{"type": "function", "function": {"name": "f"}}]"#);
+    let arguments = ["chat", MODEL, "--max-tokens", "3", "--kernels", "plain", "--tools"];
+    let with_tools = pronk_reading(lines, &[arguments.as_slice(), &[&tools]].concat());
+    assert_eq!((with_tools.code, with_tools.stdout), (Some(0), chat.stdout));
+    pronk(&[arguments.as_slice(), &["/no/such/file"]].concat()).failed_with("/no/such/file can't be read");
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::mem::take;
 use std::rc::Rc;
 
-use protocol::{FailureKind, FinishReason, GenerateOptions, Message, Request, Role, Usage};
+use protocol::{
+    ChatMessage, Content, FailureKind, FinishReason, GenerateOptions, Request, Role, ToolCall, ToolEvent,
+    Usage,
+};
 
-use super::{Answer, Ending, Entry, State};
+use super::{Answer, Ending, Entry, State, Wanted};
 
 impl State {
     pub(super) fn send_draft(&mut self) {
@@ -36,7 +39,9 @@ impl State {
     fn start_answer(&mut self) {
         let messages = self.messages();
         let turn = self.next_number();
-        self.request(Request::Generate { turn, messages, options: GenerateOptions::default() });
+        // The page offers no tools of its own yet.
+        let (tools, options) = (None, GenerateOptions::default());
+        self.request(Request::Generate { turn, messages, tools, options });
         self.push_entry(Role::Assistant, String::new());
         self.answer = Some(Answer { turn, prefill: None, stopping: false });
         self.alerts.clear();
@@ -46,14 +51,14 @@ impl State {
 
     /// The conversation as the model gets it. A question that was never answered is left out, unless it is the
     /// last one: templates expect the two sides to take turns.
-    fn messages(&self) -> Vec<Message> {
-        let mut messages: Vec<Message> = Vec::new();
+    fn messages(&self) -> Vec<ChatMessage> {
+        let mut messages: Vec<ChatMessage> = Vec::new();
         for entry in &self.conversation {
-            let message = Message { role: entry.role, content: entry.text.clone() };
+            let message = message(entry);
             if entry.role == Role::User {
                 messages.pop_if(|last| last.role == Role::User);
                 messages.push(message);
-            } else if !entry.text.is_empty() {
+            } else if !entry.text.is_empty() || !message.tool_calls.is_empty() {
                 messages.push(message);
             }
         }
@@ -62,7 +67,7 @@ impl State {
 
     fn push_entry(&mut self, role: Role, text: String) {
         let id = self.next_number();
-        self.conversation.push(Rc::new(Entry { id, role, text, ending: None }));
+        self.conversation.push(Rc::new(Entry { id, role, text, wants: Vec::new(), ending: None }));
     }
 
     pub(super) fn stop_answer(&mut self) {
@@ -93,6 +98,22 @@ impl State {
         }
     }
 
+    pub(super) fn tool_came(&mut self, turn: u32, event: ToolEvent) {
+        if self.current(turn).is_none() {
+            return;
+        }
+        let Some(entry) = self.conversation.last_mut() else { return };
+        let entry = Rc::make_mut(entry);
+        // Whatever follows a beginning takes its place.
+        entry.wants.pop_if(|last| matches!(last, Wanted::Begun(_)));
+        match event {
+            ToolEvent::Begun { name } => entry.wants.push(Wanted::Begun(name)),
+            ToolEvent::Call { call } => entry.wants.push(Wanted::Call(call)),
+            ToolEvent::Code { code } => entry.wants.push(Wanted::Code(code)),
+            ToolEvent::Malformed { text, .. } | ToolEvent::Text { text } => entry.text.push_str(&text),
+        }
+    }
+
     pub(super) fn answer_finished(&mut self, turn: u32, reason: FinishReason, usage: Usage) {
         if self.current(turn).is_none() {
             return;
@@ -101,6 +122,7 @@ impl State {
         self.end_answer(Ending::Finished(reason));
         self.status = match reason {
             FinishReason::Stopped => "Answer stopped.",
+            FinishReason::ToolCalls => "The model has called a tool.",
             _ => "Answer complete.",
         };
     }
@@ -113,7 +135,7 @@ impl State {
         }
         self.end_answer(Ending::Failed);
         self.status = "The answer failed.";
-        let unanswered = self.conversation.last().is_some_and(|last| last.text.is_empty());
+        let unanswered = self.conversation.last().is_some_and(|last| last.is_empty());
         if kind == FailureKind::Prompt && unanswered {
             self.conversation.pop();
             if let Some(question) = self.conversation.pop() {
@@ -125,7 +147,9 @@ impl State {
     fn end_answer(&mut self, ending: Ending) {
         self.answer = None;
         if let Some(entry) = self.conversation.last_mut() {
-            Rc::make_mut(entry).ending = Some(ending);
+            let entry = Rc::make_mut(entry);
+            entry.wants.pop_if(|last| matches!(last, Wanted::Begun(_)));
+            entry.ending = Some(ending);
         }
     }
 
@@ -149,6 +173,17 @@ impl State {
             self.status = "The last chat is back.";
         }
     }
+}
+
+/// An entry as the model gets it.
+fn message(entry: &Entry) -> ChatMessage {
+    let call = |wanted: &Wanted| match wanted {
+        Wanted::Call(call) => Some(call.clone()),
+        Wanted::Begun(_) | Wanted::Code(_) => None,
+    };
+    let tool_calls: Vec<ToolCall> = entry.wants.iter().filter_map(call).collect();
+    let content = Some(Content::Text(entry.text.clone()));
+    ChatMessage { role: entry.role, content, tool_calls, tool_call_id: None, name: None }
 }
 
 fn join_drafts(question: &str, draft: &str) -> String {

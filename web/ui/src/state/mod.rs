@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use protocol::{
     CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadProgress, ModelInfo, ModelSource,
-    Request, Role, Usage,
+    Request, Role, ToolCall, Usage,
 };
 
 use crate::advice::Remedy;
@@ -111,8 +111,28 @@ pub(crate) struct Entry {
     pub role: Role,
     /// What is written. For an answer in progress: so far.
     pub text: String,
+    /// What an answer wants to be run.
+    pub wants: Vec<Wanted>,
     /// How an answer ended; `None` while it goes on, and for the person's messages.
     pub ending: Option<Ending>,
+}
+
+/// What an answer wants to be run. Nothing runs it yet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// A tool, by its name: the arguments are still to come.
+    Begun(String),
+    /// A tool.
+    Call(ToolCall),
+    /// Code.
+    Code(String),
+}
+
+impl Entry {
+    /// Whether an answer has nothing to show.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.wants.is_empty()
+    }
 }
 
 /// How an answer ended.

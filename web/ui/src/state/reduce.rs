@@ -58,6 +58,7 @@ impl State {
             Event::Forgotten { url } => self.mark_stored(&url, Stored::No),
             Event::Prefill { turn, done, total } => self.prompt_read(turn, (done, total)),
             Event::Text { turn, text, usage } => self.text_came(turn, &text, usage),
+            Event::Tool { turn, event } => self.tool_came(turn, event),
             Event::Finished { turn, reason, usage } => self.answer_finished(turn, reason, usage),
             Event::Failed { turn, failure } => self.failed(turn, failure),
         }

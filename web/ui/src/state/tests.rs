@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress,
-    LoadStage, Message, ModelInfo, ModelSource, Request, Role, Usage,
+    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, LoadProgress,
+    LoadStage, ModelInfo, ModelSource, Request, Role, ToolCall, ToolEvent, Usage,
 };
 use yew::Reducible;
 
@@ -72,6 +72,14 @@ fn failed(turn: Option<u32>, kind: FailureKind) -> Event {
 fn text(turn: u32, text: &str) -> Event {
     let usage = Usage { completion_tokens: 1, ..Usage::default() };
     Event::Text { turn, text: text.to_owned(), usage }
+}
+
+fn tool(turn: u32, event: ToolEvent) -> Event {
+    Event::Tool { turn, event }
+}
+
+fn call(name: &str, arguments: &str) -> ToolCall {
+    ToolCall { id: "call_1".to_owned(), name: name.to_owned(), arguments: Json(arguments.to_owned()) }
 }
 
 fn finished(turn: u32, reason: FinishReason) -> Event {
@@ -156,13 +164,25 @@ fn model(state: &State) -> String {
 }
 
 fn talk(entries: &[Rc<Entry>]) -> String {
-    let words = entries.iter().map(|entry| match (entry.role, entry.ending) {
-        (Role::Assistant, Some(Ending::Failed)) => format!("{}!", entry.text),
-        (Role::Assistant, Some(Ending::Finished(reason))) => format!("{}.{reason:?}", entry.text),
-        (Role::Assistant, None) => format!("{}…", entry.text),
-        _ => format!("{}?", entry.text),
+    let words = entries.iter().map(|entry| {
+        let said = format!("{}{}", entry.text, wants(entry));
+        match (entry.role, entry.ending) {
+            (Role::Assistant, Some(Ending::Failed)) => format!("{said}!"),
+            (Role::Assistant, Some(Ending::Finished(reason))) => format!("{said}.{reason:?}"),
+            (Role::Assistant, None) => format!("{said}…"),
+            _ => format!("{said}?"),
+        }
     });
     format!("[{}]", words.collect::<Vec<_>>().join(" "))
+}
+
+fn wants(entry: &Entry) -> String {
+    let words = entry.wants.iter().map(|wanted| match wanted {
+        Wanted::Begun(name) => format!("+{name}"),
+        Wanted::Call(call) => format!("+{}{}", call.name, call.arguments.0),
+        Wanted::Code(code) => format!("+`{code}`"),
+    });
+    words.collect()
 }
 
 fn answer(state: &State) -> String {

@@ -8,6 +8,7 @@ use yew::{Callback, Html, Properties, component, html};
 use super::copy_button::CopyButton;
 use super::icons;
 use super::rich_text::RichText;
+use super::wanted::wanted;
 use crate::state::{Action, Ending, Entry};
 use crate::unicode::reveal;
 
@@ -61,9 +62,10 @@ fn answer(props: &MessageProps) -> Html {
                 { waiting_view(waiting) }
             } else {
                 <RichText entry={entry.clone()} />
+                { wanted(&entry.wants) }
             }
             if let Some(ending) = entry.ending {
-                if let Some(note) = note(ending, entry.text.is_empty()) {
+                if let Some(note) = note(ending, entry.is_empty()) {
                     <p class="note">{ note }</p>
                 }
                 <div class="answer-actions">
@@ -100,6 +102,7 @@ fn waiting_view(waiting: Waiting) -> Html {
 fn ending_name(ending: Ending) -> &'static str {
     match ending {
         Ending::Finished(FinishReason::EndOfTurn) => "end_of_turn",
+        Ending::Finished(FinishReason::ToolCalls) => "tool_calls",
         Ending::Finished(FinishReason::MaxTokens) => "max_tokens",
         Ending::Finished(FinishReason::ContextFull) => "context_full",
         Ending::Finished(FinishReason::Stopped) => "stopped",
@@ -111,6 +114,9 @@ fn ending_name(ending: Ending) -> &'static str {
 fn note(ending: Ending, empty: bool) -> Option<&'static str> {
     match ending {
         Ending::Finished(FinishReason::EndOfTurn) => empty.then_some("The model had nothing to say."),
+        Ending::Finished(FinishReason::ToolCalls) => {
+            Some("The model waits for what its tools give. Pronk does not run them yet.")
+        }
         Ending::Finished(FinishReason::MaxTokens) => Some("The answer has reached its greatest length."),
         Ending::Finished(FinishReason::ContextFull) => {
             Some("The context is full: the model cannot take in more. Start a new chat to go on.")

@@ -16,6 +16,7 @@ mod rich_text;
 mod slow_note;
 mod stats;
 mod transcript;
+mod wanted;
 mod welcome;
 
 pub(crate) use app::App;

@@ -63,7 +63,7 @@ pub(super) fn Transcript(props: &TranscriptProps) -> Html {
         let (scroller, follows) = (scroller.clone(), follows.clone());
         // Runs after the elements have grown.
         use_effect_with(
-            props.conversation.last().map(|last| (last.id, last.text.len(), last.ending)),
+            props.conversation.last().map(|last| (last.id, last.text.len(), last.wants.len(), last.ending)),
             move |_| {
                 if *follows.borrow() {
                     scroller.cast::<Element>().iter().for_each(to_end);
@@ -141,7 +141,7 @@ fn log(props: &TranscriptProps) -> Html {
 }
 
 fn waiting(entry: &Entry, answer: Option<&Answer>) -> Option<Waiting> {
-    let answer = answer.filter(|_| entry.role == Role::Assistant && entry.text.is_empty())?;
+    let answer = answer.filter(|_| entry.role == Role::Assistant && entry.is_empty())?;
     Some(Waiting { prefill: answer.prefill })
 }
 

@@ -1,5 +1,7 @@
 //! What happens over several actions: answers in all the orders in which their events can come, alerts, chats put away.
 
+use protocol::{ChatMessage, Content};
+
 use super::*;
 
 #[test]
@@ -90,13 +92,51 @@ fn an_answer_streams() {
     }
 }
 
-/// What the last `Generate` in the outbox carries.
+/// What the last `Generate` in the outbox carries: who said what, and called which tools.
 fn sent_messages(state: &State) -> Vec<(Role, String)> {
     let messages = state.outbox.iter().rev().find_map(|outgoing| match &outgoing.request {
         Request::Generate { messages, .. } => Some(messages.clone()),
         _ => None,
     });
-    messages.expect("a Generate").into_iter().map(|Message { role, content }| (role, content)).collect()
+    let said = |message: ChatMessage| {
+        let Some(Content::Text(mut text)) = message.content else { panic!("a message without text") };
+        message.tool_calls.iter().for_each(|call| text += &format!("+{}", call.name));
+        (message.role, text)
+    };
+    messages.expect("a Generate").into_iter().map(said).collect()
+}
+
+#[test]
+fn calls_of_tools_are_shown_and_go_back_to_the_model() {
+    let before = phase("answering");
+    let number = turn(&before);
+    let begun = || tool(number, ToolEvent::Begun { name: "f".to_owned() });
+    let called = || tool(number, ToolEvent::Call { call: call("f", "{}") });
+    let code = || tool(number, ToolEvent::Code { code: "1".to_owned() });
+    let malformed = || {
+        let (text, reason) = ("{f".to_owned(), "expected more".to_owned());
+        tool(number, ToolEvent::Malformed { text, reason })
+    };
+    for (events, expected) in [
+        (vec![begun()], "[q? a+f…]"),
+        (vec![begun(), called()], "[q? a+f{}…]"),
+        (vec![called(), code()], "[q? a+f{}+`1`…]"),
+        (vec![begun(), malformed()], "[q? a{f…]"),
+        (
+            vec![begun(), called(), text(number, "b"), finished(number, FinishReason::ToolCalls)],
+            "[q? ab+f{}.ToolCalls]",
+        ),
+        // What had only begun when the answer ended is no call.
+        (vec![begun(), failed(Some(number), FailureKind::Internal)], "[q? a!]"),
+        (vec![tool(number + 1, ToolEvent::Begun { name: "f".to_owned() })], "[q? a…]"),
+    ] {
+        assert_eq!(talk(&hears(&before, events.clone()).conversation), expected, "{events:?}");
+    }
+    let called = hears(&before, vec![called(), finished(number, FinishReason::ToolCalls)]);
+    assert_eq!(called.status, "The model has called a tool.");
+    let sent = sent_messages(&after(&called, [Action::Ask("x".to_owned())]));
+    let expected = [(Role::User, "q"), (Role::Assistant, "a+f"), (Role::User, "x")];
+    assert_eq!(sent, expected.map(|(role, text)| (role, text.to_owned())));
 }
 
 #[test]
