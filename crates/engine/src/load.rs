@@ -1,9 +1,9 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use format::{Checkpoint, Config};
+use format::{Checkpoint, Config, GenerationConfig};
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, LlamaError, Options};
-use protocol::{DeviceReport, LoadProgress, ModelInfo};
+use protocol::{DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Files, Store};
 
 use crate::backend::{Backend, Device, Weights};
@@ -144,8 +144,14 @@ fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo 
         built_with_llama: checkpoint.built_with_llama(),
         context: context as u32,
         max_context: checkpoint.config.max_position_embeddings as u32,
+        sampling: sampling(&checkpoint.generation),
         warnings: checkpoint.warnings.clone(),
     }
+}
+
+fn sampling(stated: &GenerationConfig) -> SamplingDefaults {
+    let GenerationConfig { do_sample, temperature, top_k, top_p, repetition_penalty, .. } = *stated;
+    SamplingDefaults { do_sample, temperature, top_k, top_p, repetition_penalty }
 }
 
 fn device_report(backend: &Backend) -> DeviceReport {

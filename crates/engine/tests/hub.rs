@@ -8,7 +8,7 @@ use engine::{
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
-use protocol::{FailureKind, GenerateOptions, Message, Role};
+use protocol::{FailureKind, GenerateOptions, Message, Role, SamplingDefaults};
 use serde_json::Value;
 use store::{MemoryFiles, MemoryStore, NoStore, Store};
 
@@ -97,6 +97,21 @@ fn the_second_visit_asks_for_nothing_until_it_is_forgotten() {
     block_on(forget(origin)).unwrap();
     assert!(!block_on(is_kept(origin)));
     assert_eq!(store.piece_count(), 0);
+}
+
+#[test]
+fn how_its_makers_want_tokens_drawn_is_carried_along() {
+    let load = |files| load(&files, &NoStore, Device::Reference, 16).unwrap().info().sampling;
+    assert_eq!(load(folder()), SamplingDefaults::default());
+    let stated = r#"{"do_sample": true, "temperature": 0.6, "top_p": 0.9, "repetition_penalty": 1.1}"#;
+    let expected = SamplingDefaults {
+        do_sample: Some(true),
+        temperature: Some(0.6),
+        top_k: None,
+        top_p: Some(0.9),
+        repetition_penalty: Some(1.1),
+    };
+    assert_eq!(load(folder().with("generation_config.json", stated.into())), expected);
 }
 
 #[test]

@@ -15,4 +15,6 @@ pub struct GenerationConfig {
     pub top_k: Option<u32>,
     /// The least probability, in sum, of the tokens that are drawn from.
     pub top_p: Option<f32>,
+    /// What the logits of tokens that have been said are divided by, or multiplied where they are below zero.
+    pub repetition_penalty: Option<f32>,
 }

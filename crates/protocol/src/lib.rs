@@ -16,6 +16,6 @@ pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
     DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
 };
-pub use model::{CatalogueEntry, ModelInfo, ModelSource};
+pub use model::{CatalogueEntry, ModelInfo, ModelSource, SamplingDefaults};
 pub use request::{GenerateOptions, Message, Request, Role};
 pub use tool_event::ToolEvent;

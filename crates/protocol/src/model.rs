@@ -46,7 +46,7 @@ pub struct CatalogueEntry {
 }
 
 /// What the worker knows of the model it has loaded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
     /// `general.name` of the file, or the file's name.
     pub name: String,
@@ -64,7 +64,25 @@ pub struct ModelInfo {
     pub context: u32,
     /// Tokens the model was trained to attend to.
     pub max_context: u32,
+    /// How its makers want tokens drawn.
+    #[serde(default)]
+    pub sampling: SamplingDefaults,
     /// What works, yet not as well as it should: a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// How a model's makers want tokens drawn; what they do not say is `None`. The engine takes the likeliest so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SamplingDefaults {
+    /// Whether to draw at all, rather than to take the likeliest.
+    pub do_sample: Option<bool>,
+    /// What logits are divided by.
+    pub temperature: Option<f32>,
+    /// How many of the likeliest tokens are drawn from.
+    pub top_k: Option<u32>,
+    /// The least probability, in sum, of the tokens that are drawn from.
+    pub top_p: Option<f32>,
+    /// What makes tokens that have been said less likely; 1 changes nothing.
+    pub repetition_penalty: Option<f32>,
 }

@@ -7,7 +7,8 @@ use anyhow::Result;
 use engine::{Container, DEFAULT_CONTEXT};
 use format::layout::WeightType;
 use format::{
-    Array, Checkpoint, Config, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value, shortest,
+    Array, Checkpoint, Config, GenerationConfig, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile,
+    Value, shortest,
 };
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
@@ -32,6 +33,8 @@ struct Report<'a> {
     config: serde_json::Value,
     memory: Memory,
     tokenizer: serde_json::Value,
+    /// How its makers want tokens drawn.
+    sampling: serde_json::Value,
     chat_template: Option<&'a str>,
     metadata: serde_json::Map<String, serde_json::Value>,
     tensors: Vec<Tensor>,
@@ -81,6 +84,7 @@ fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
         config: checkpoint.config.dimensions(),
         memory: memory(checkpoint),
         tokenizer: tokenizer(checkpoint),
+        sampling: sampling(checkpoint),
         chat_template: checkpoint.chat_template.as_deref(),
         metadata: metadata.iter().map(|(key, value)| (key.to_owned(), plain(value))).collect(),
         tensors: checkpoint.tensors.iter().map(Tensor::new).collect(),
@@ -102,6 +106,18 @@ fn tokenizer(checkpoint: &Checkpoint) -> serde_json::Value {
         "eot_token_id": tokenizer.eot_token_id,
         "eom_token_id": tokenizer.eom_token_id,
         "add_bos_token": tokenizer.add_bos_token,
+    })
+}
+
+fn sampling(checkpoint: &Checkpoint) -> serde_json::Value {
+    let GenerationConfig { do_sample, temperature, top_k, top_p, repetition_penalty, .. } =
+        &checkpoint.generation;
+    json!({
+        "do_sample": do_sample,
+        "temperature": temperature.map(shortest),
+        "top_k": top_k,
+        "top_p": top_p.map(shortest),
+        "repetition_penalty": repetition_penalty.map(shortest),
     })
 }
 
@@ -198,9 +214,13 @@ fn text(file: &str, header: &engine::Header) -> String {
             DecimalBytes(kv_cache_f32),
         ),
     );
-    for (title, object) in [("config", checkpoint.config.dimensions()), ("tokenizer", tokenizer(checkpoint))]
-    {
-        line(title, fields(&object));
+    for (title, object) in [
+        ("config", checkpoint.config.dimensions()),
+        ("tokenizer", tokenizer(checkpoint)),
+        ("sampling", sampling(checkpoint)),
+    ] {
+        // Of a folder that brings no tokenizer, say, there is nothing to tell.
+        Some(fields(&object)).filter(|said| !said.is_empty()).into_iter().for_each(|said| line(title, said));
     }
     for warning in &checkpoint.warnings {
         line("warning", warning.clone());

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::run::{MODEL, Scratch, fields, ids, pronk, pronk_reading};
 
+const HUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/tiny-llama-3.1");
+
 const REFERENCE: [&str; 2] = ["--device", "reference"];
 
 #[test]
@@ -62,6 +64,24 @@ fn inspect_tells_a_person() {
     }
     let q_proj = text.lines().find(|line| line.contains("model.layers.*.self_attn.q_proj.weight")).unwrap();
     assert!(q_proj.contains("3 x Q4_0 [256, 256]") && q_proj.ends_with("from byte 99424"), "{q_proj}");
+}
+
+/// From `generation_config.json`; and of a folder without a tokenizer nothing is told of one.
+#[test]
+fn inspect_tells_how_tokens_are_to_be_drawn() {
+    let scratch = Scratch::new();
+    for entry in std::fs::read_dir(HUB).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), scratch.path().join(entry.file_name())).unwrap();
+    }
+    scratch.file("generation_config.json", r#"{"do_sample": true, "temperature": 0.6, "top_k": 50}"#);
+    let folder = scratch.path().to_str().unwrap();
+    let text = pronk(&["inspect", folder]).text().to_owned();
+    assert!(text.contains("\n  sampling     do_sample true, temperature 0.6, top_k 50\n"), "{text}");
+    assert!(!text.contains("  tokenizer"), "{text}");
+    let expected = json!({"do_sample": true, "temperature": 0.6, "top_k": 50, "top_p": null, "repetition_penalty": null});
+    assert_eq!(pronk(&["inspect", folder, "--json"]).json()["sampling"], expected);
+    assert!(!pronk(&["inspect", MODEL]).text().contains("  sampling"));
 }
 
 #[test]

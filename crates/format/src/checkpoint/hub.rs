@@ -72,17 +72,17 @@ pub(super) fn merged(
     let mut eos_token_ids = [from_config.eos_token_ids, stated.eos_token_ids].concat();
     eos_token_ids.sort_unstable();
     eos_token_ids.dedup();
-    let mut known = |key: &str, id: &u32| {
-        let known = (*id as usize) < vocab_size;
-        if !known {
-            warnings.push(format!(
-                "The model's files give {id} as {key}, and its vocabulary has only {vocab_size} tokens."
-            ));
-        }
+    let mut known = |key: &str, ids: Vec<u32>| {
+        let (known, unknown): (Vec<u32>, Vec<u32>) =
+            ids.into_iter().partition(|id| (*id as usize) < vocab_size);
+        // One stands for all.
+        warnings.extend(unknown.first().map(|id| {
+            format!("The model's files give {id} as {key}, and its vocabulary has only {vocab_size} tokens.")
+        }));
         known
     };
-    eos_token_ids.retain(|id| known("eos_token_id", id));
-    let bos_token_id =
-        stated.bos_token_id.or(from_config.bos_token_id).filter(|id| known("bos_token_id", id));
+    let eos_token_ids = known("eos_token_id", eos_token_ids);
+    let bos_token_id = stated.bos_token_id.or(from_config.bos_token_id);
+    let bos_token_id = known("bos_token_id", bos_token_id.into_iter().collect()).pop();
     GenerationConfig { eos_token_ids, bos_token_id, ..stated }
 }

@@ -4,6 +4,9 @@ use crate::GenerationConfig;
 use crate::error::{FormatError, Part};
 use crate::json::{Fields, Json};
 
+/// More ids than any model ends with: each is compared with every token.
+const MAX_IDS: usize = 1024;
+
 /// Reads the file. Ids may lie outside of the vocabulary: only `config.json` says how large it is.
 pub(crate) fn read_generation_config(bytes: &[u8]) -> Result<GenerationConfig, FormatError> {
     let json = Json::parse(Part::GenerationConfigJson, bytes)?;
@@ -20,6 +23,7 @@ pub(crate) fn from_fields(fields: &Fields) -> Result<GenerationConfig, FormatErr
         temperature: number_in(fields, "temperature", "0 or more", |value| value >= 0.0)?,
         top_k: top_k.map(|top_k| top_k as u32), // `size` has found that it fits.
         top_p: number_in(fields, "top_p", "above 0, at most 1", |value| value > 0.0 && value <= 1.0)?,
+        repetition_penalty: number_in(fields, "repetition_penalty", "above 0", |value| value > 0.0)?,
     })
 }
 
@@ -35,6 +39,9 @@ pub(crate) fn token_ids(fields: &Fields, key: &str) -> Result<Vec<u32>, FormatEr
         Some(one) => std::slice::from_ref(one),
         None => &[],
     };
+    if ids.len() > MAX_IDS {
+        return Err(fields.invalid(key, format_args!("at most {MAX_IDS} ids"), ids.len()));
+    }
     let mut eos_token_ids = Vec::new();
     for id in ids {
         match id {

@@ -135,6 +135,12 @@ fn other_files() {
         ("generation_config.json: top_p: expected above 0, at most 1, found 0.", |folder| {
             folder.generation_config = Some(json!({"top_p": 0}))
         }),
+        ("generation_config.json: repetition_penalty: expected above 0, found 0.", |folder| {
+            folder.generation_config = Some(json!({"repetition_penalty": 0}))
+        }),
+        ("generation_config.json: eos_token_id: expected at most 1024 ids, found 1025.", |folder| {
+            folder.generation_config = Some(json!({"eos_token_id": vec![1; 1025]}))
+        }),
         ("generation_config.json: top_k: expected a whole number, found -1.0.", |folder| {
             folder.generation_config = Some(json!({"top_k": -1}))
         }),

@@ -143,6 +143,7 @@ fn generation() {
     assert_eq!(read(json!(null), None), (eos(&[]), vec![]));
     let stated = json!({
         "eos_token_id": [5, 2], "bos_token_id": 1, "do_sample": true, "temperature": 0.6, "top_k": 50, "top_p": 0.9,
+        "repetition_penalty": 1.1,
         "transformers_version": "4.42.3",
     });
     let expected = GenerationConfig {
@@ -152,13 +153,14 @@ fn generation() {
         temperature: Some(0.6),
         top_k: Some(50),
         top_p: Some(0.9),
+        repetition_penalty: Some(1.1),
     };
     assert_eq!(read(json!(9), Some(stated)), (expected, vec![]));
     let warning = |id: u32, key: &str| {
         format!("The model's files give {id} as {key}, and its vocabulary has only 333 tokens.")
     };
     assert_eq!(
-        read(json!([332, 333]), Some(json!({"bos_token_id": 128_000}))),
+        read(json!([332, 333, 334]), Some(json!({"bos_token_id": 128_000}))),
         (eos(&[332]), vec![warning(333, "eos_token_id"), warning(128_000, "bos_token_id")])
     );
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use protocol::{
     CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, LoadProgress,
-    LoadStage, ModelInfo, ModelSource, Request, Role, ToolCall, ToolEvent, Usage,
+    LoadStage, ModelInfo, ModelSource, Request, Role, SamplingDefaults, ToolCall, ToolEvent, Usage,
 };
 use yew::Reducible;
 
@@ -53,6 +53,7 @@ fn loaded() -> Event {
             built_with_llama: false,
             context: 2048,
             max_context: 8192,
+            sampling: SamplingDefaults::default(),
             warnings: Vec::new(),
         },
         device: DeviceReport {

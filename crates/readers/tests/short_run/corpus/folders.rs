@@ -153,7 +153,7 @@ pub(super) fn hub_index() -> Vec<Case> {
 }
 
 pub(super) fn generation_config() -> Vec<Case> {
-    let healthy = r#"{"bos_token_id": 0, "eos_token_id": [1, 2], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "top_k": 50}"#;
+    let healthy = r#"{"bos_token_id": 0, "eos_token_id": [1, 2], "do_sample": true, "temperature": 0.6, "top_p": 0.9, "top_k": 50, "repetition_penalty": 1.1}"#;
     let mut cases = any_json(healthy);
     cases.extend([
         case("an id past the vocabulary", healthy.replace("[1, 2]", "4294967295"), ""),
@@ -162,6 +162,12 @@ pub(super) fn generation_config() -> Vec<Case> {
         case("hot", healthy.replace("0.6", "1e300"), "temperature: expected 0 or more, found inf"),
         case("a sum of 0", healthy.replace("0.9", "0"), "top_p: expected above 0, at most 1, found 0"),
         case("a sum of 2", healthy.replace("0.9", "2"), "top_p: expected above 0, at most 1, found 2"),
+        case("no penalty", healthy.replace("1.1", "0"), "repetition_penalty: expected above 0, found 0"),
+        case(
+            "ids without end",
+            healthy.replace("[1, 2]", &format!("[{}1]", "1,".repeat(2000))),
+            "eos_token_id: expected at most 1024 ids, found 2001",
+        ),
         case("a share of a token", healthy.replace("50", "0.5"), "top_k: expected a whole number, found 0.5"),
     ]);
     cases
