@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use pulldown_cmark::{CodeBlockKind, Event, Tag};
 
 use super::{Alignment, Kind, Node, link};
+use crate::unicode::reveal;
 
 /// Containers nested deeper than this join their parent: rendering, comparing and dropping a tree recurse.
 const MAX_DEPTH: usize = 24;
@@ -115,7 +116,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The parser splits text at every special character; neighbours become one node again.
+    /// Entities such as `&#x202e;` have become characters only now, so what they hide is revealed once more.
     fn text(&mut self, text: &str) {
+        let text = &*reveal(text);
         if text.is_empty() {
             return;
         }
@@ -156,7 +159,9 @@ fn kind(tag: Tag<'_>) -> Kind {
 /// The first word of the fence's line.
 fn language(kind: CodeBlockKind<'_>) -> String {
     match kind {
-        CodeBlockKind::Fenced(info) => info.split_whitespace().next().unwrap_or_default().to_owned(),
+        CodeBlockKind::Fenced(info) => {
+            reveal(info.split_whitespace().next().unwrap_or_default()).into_owned()
+        }
         CodeBlockKind::Indented => String::new(),
     }
 }

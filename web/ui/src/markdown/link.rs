@@ -3,6 +3,8 @@
 //! Only http, https and mailto. A long query could carry the conversation away at a click, so an address with one
 //! stays text. The host stands beside a link whose words don't name it.
 
+use crate::unicode::reveal;
+
 /// An address that may be followed when the person clicks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
@@ -20,6 +22,10 @@ pub(crate) fn link(address: &str) -> Option<Link> {
     // Browsers read a backslash as a slash and drop control characters, so that what is checked and what is
     // followed would differ.
     if address.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
+        return None;
+    }
+    // An entity may spell out a character that can't be seen.
+    if reveal(address) != address {
         return None;
     }
     let (scheme, rest) = address.split_once(':')?;

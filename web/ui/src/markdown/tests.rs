@@ -80,6 +80,9 @@ fn what_attackers_write() {
         ),
         ("a\u{202E}b\u{200B}c", r#"p("a⟦1 hidden character⟧bc")"#),
         ("[x](https://e.com/\u{E0061})", r#"p("[x](https://e.com/⟦1 hidden character⟧)")"#),
+        ("a&#x202E;b&#8203;c", r#"p("a⟦1 hidden character⟧bc")"#),
+        ("[x](https://e.com/&#xE0061;)", r#"p("x (https://e.com/⟦1 hidden character⟧)")"#),
+        ("```a&#x202E;\nx\n```", r#"pre[a⟦1 hidden character⟧]("x\n")"#),
         ("```<script>\nx\n```", r#"pre[<script>]("x\n")"#),
     ]);
 }
@@ -127,6 +130,80 @@ fn nesting_and_size_are_bounded() {
             let start = &source[..20.min(source.len())];
             assert!(depth(&tree) <= 26, "{start:?}: depth {}", depth(&tree));
             assert!(size(&tree) <= 10_100, "{start:?}: size {}", size(&tree));
+        }
+    }
+}
+
+fn texts(nodes: &[Node], visit: &mut dyn FnMut(&str)) {
+    for node in nodes {
+        match &node.kind {
+            Kind::Text(text) | Kind::Code(text) | Kind::Verbatim(text) => visit(text),
+            Kind::CodeBlock { language } => visit(language),
+            Kind::Link(link) => {
+                let scheme = link.href.split(':').next().unwrap_or_default().to_ascii_lowercase();
+                assert!(["http", "https", "mailto"].contains(&scheme.as_str()), "{}", link.href);
+                visit(&link.href);
+            }
+            _ => {}
+        }
+        texts(&node.children, visit);
+    }
+}
+
+/// Thousands of messages put together by chance: nothing panics, all that is shown can be seen, and links are those
+/// that may be followed.
+#[test]
+fn any_message_makes_a_safe_tree() {
+    const PIECES: [&str; 36] = [
+        "a",
+        " ",
+        "\n",
+        "\n\n",
+        "*",
+        "**",
+        "_",
+        "`",
+        "```",
+        "~~",
+        "[",
+        "]",
+        "(",
+        ")",
+        "![",
+        "<",
+        ">",
+        "- ",
+        "1. ",
+        "|",
+        "|-|",
+        "# ",
+        "> ",
+        "[x]: ",
+        "https://e.com/",
+        "javascript:",
+        "&#x202E;",
+        "&#xE0061;",
+        "&colon;",
+        "&#0;",
+        "\\",
+        "é",
+        "🙂",
+        "\u{202E}",
+        "\u{200B}",
+        "<br>",
+    ];
+    let mut state = 1u64;
+    let mut below = |end: usize| {
+        // Knuth's MMIX.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % end
+    };
+    for round in 0..20_000 {
+        let source: String = (0..1 + below(30)).map(|_| PIECES[below(PIECES.len())]).collect();
+        for stage in [Stage::Streaming, Stage::Complete] {
+            let tree = parse(&source, stage);
+            texts(&tree, &mut |text| assert_eq!(reveal(text), text, "round {round}, {source:?}"));
+            assert!(depth(&tree) <= 26 && size(&tree) <= 200, "round {round}, {source:?}");
         }
     }
 }
