@@ -4,13 +4,14 @@
 //! and there are `raise_exception` and, where the time is known, `strftime_now`.
 //! A downloaded template is a stranger's program: it gets no IO, and a budget for what it does.
 
+mod concat;
 mod limits;
+mod paid;
 mod source;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, StringInput, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter, filters};
-use minijinja_contrib::pycompat::unknown_method_callback;
 
 use crate::{ChatError, date, tojson};
 pub(crate) use limits::fuel;
@@ -34,7 +35,7 @@ pub(crate) fn environment(source: &str) -> Result<Environment<'static>, ChatErro
     environment.set_syntax(syntax);
     environment.set_fuel(Some(fuel(0, 0)));
     environment.set_recursion_limit(DEPTH);
-    environment.set_unknown_method_callback(unknown_method_callback);
+    paid::set_up(&mut environment);
     environment.set_formatter(|out, state, value| {
         limits::charge(state, value)?;
         escape_formatter(out, state, value)
@@ -160,6 +161,17 @@ mod tests {
             ("{{ messages | map(attribute='role') | join(', ') }}", "user, assistant"),
             ("{{ [1, 2, 3] | reject('equalto', 2) | list }}", "[1, 3]"),
             ("{{ 'x' if false else 'y' }}{{ 'z' if false }}", "y"),
+            ("{{ other ~ none ~ 1.5 ~ [1] ~ -2 ~ ('a' ~ 'b')[1:] ~ 2 * 3 }}", "None1.5[1]-2b6"),
+            ("{{ 2 ~ 3 if 'a' ~ 'b' == 'ab' and 'a' is not none else 'x' ~ 'y' }}", "23"),
+            (
+                "{{ 'aaa' | replace('a', 'b', 2) ~ 'aaa' | replace('a', 'b', count=1) ~ 'a' | upper }}",
+                "bbabaaA",
+            ),
+            ("{{ 'a\nb' | indent(2) ~ 'a\nb' | indent(width=1, first=true) }}", "a\n  b a\n b"),
+            (
+                "{{ '%s-%d' | format('a', 2) ~ '{}'.format(3) ~ 'xax' | trim('x') ~ 'ab' is startingwith('a') }}",
+                "a-23aTrue",
+            ),
             ("{% macro hi(name) %}Hi {{ name }}!{% endmacro %}{{ hi('you') }}", "Hi you!"),
             ("{% set x %}block{% endset %}{{ x }}", "block"),
             ("{{ strftime_now('%d %b %Y') }}", "26 Jul 2024"),
@@ -246,6 +258,48 @@ mod tests {
         }
     }
 
+    /// Whatever makes text of a list is paid for first. Each of these would take gigabytes.
+    #[test]
+    fn lists_do_not_become_text_for_nothing() {
+        for then in [
+            "(a ~ '') | length",
+            "('' ~ a) | length",
+            "a | upper | length",
+            "a | lower | length",
+            "a | title | length",
+            "a | capitalize | length",
+            "a | trim | length",
+            "'x' | trim(a) | length",
+            "a | replace('y', 'z') | length",
+            "'y' | replace('y', a) | length",
+            "'y' | replace('y', a, 1) | length",
+            "a | indent | length",
+            "a | pprint | length",
+            "a | escape | length",
+            "a | e | length",
+            "a | safe | length",
+            "'%s' | format(a) | length",
+            "'{}'.format(a) | length",
+            "''.join(a) | length",
+            "a is startingwith('y')",
+            "'y' is endingwith(a)",
+            "[a] | map('upper') | list | length",
+            "[a] | select('startingwith', 'y') | list | length",
+            "a | string | length",
+            "a | join | length",
+            "a | tojson | length",
+        ] {
+            let repeated = "['x' * 500000] * 20000";
+            check_stopped(&format!(
+                "{{% macro m(a) %}}{{{{ {then} }}}}{{% endmacro %}}{{{{ m({repeated}) }}}}"
+            ));
+        }
+        let doubled = "{% macro m(a, n) %}{% if n %}{{ m([a, a, a, a], n - 1) }}{% else %}{{ (a ~ '') | length }}{% endif %}{% endmacro %}";
+        check_stopped(&format!("{doubled}{{{{ m('x' * 500000, 12) }}}}"));
+        check_stopped("{{ (['x' * 500000] * 20000 ~ '') | length }}");
+        assert!(matches!(render("{{ debug() }}"), Err(ChatError::Template { .. })));
+    }
+
     #[test]
     fn what_takes_too_much_stack_to_compile_is_refused() {
         for (before, part, after) in [
@@ -258,6 +312,7 @@ mod tests {
             ("{% if a %}", "{% elif b %}", "{% endif %}"),
             ("", "{% if true %}", ""),
             ("{{ ", "(", " }}"),
+            ("{{ ", "(1~", "1 }}"),
             ("{{ ", "[", " }}"),
             ("{{ ", "{'a':", " }}"),
         ] {
@@ -276,6 +331,8 @@ mod tests {
             ("{{ ", "not ", 990, "a }}"),
             ("{{ ", "-", 990, "1 }}"),
             ("{{ 1", "+1", 490, " }}"),
+            ("{{ 1", "~1", 490, " }}"),
+            ("{{ 'a'", "~'a'", 990, " }}"),
             ("{{ a", " if a else a", 240, " }}"),
             ("{% if a %}", "{% elif b %}", 300, "{% endif %}"),
         ] {

@@ -2,10 +2,8 @@
 //!
 //! The engine counts steps and the bytes of the text that they make. It does not count what a list takes that has been
 //! built of itself over and over, by `[a, a]` or by `a + a`: sixty steps make one that no memory can hold once it is
-//! printed or compared. So a list is paid for where it is printed, and where it gets a name ([`super::source`]).
-//!
-//! What is left: a list that is repeated by `*` and turned into text by `~` or a string filter at once, without a name
-//! or a print in between, can still use up the memory.
+//! printed or compared. So a list is paid for where it is printed, where it gets a name ([`super::source`]), and where it
+//! becomes text ([`super::paid`]).
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, State, Value};

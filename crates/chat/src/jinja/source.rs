@@ -4,10 +4,13 @@
 //! {% generation %} … {% endgeneration %}     {% if true %} … {% endif %}: marks what a model is trained on, and means
 //!                                            nothing here; white space round it is treated as round any other block
 //! {% set a = b %}                            {% set a = (b)|named %}: what gets a name is paid for (`limits`)
+//! a ~ b                                      (a)|text ~ (b)|text: so is what becomes text (`concat`)
 //! ```
 //!
 //! Compiling takes a level of the stack for each part of an expression and for each `elif`. The engine bounds only
 //! brackets and blocks, so those are counted here.
+
+use super::concat::concat;
 
 /// Of a template. The longest that are in use have some 20,000.
 const MAX_BYTES: usize = 128 * 1024;
@@ -53,8 +56,8 @@ pub(super) fn prepare(source: &str) -> Result<String, String> {
         match word {
             "generation" => prepared.push_str(&inside.replacen(word, "if true", 1)),
             "endgeneration" => prepared.push_str(&inside.replacen(word, "endif", 1)),
-            "set" => prepared.push_str(&named(inside)),
-            _ => prepared.push_str(inside),
+            "set" => prepared.push_str(&named(&concat(inside))),
+            _ => prepared.push_str(&concat(inside)),
         }
         if word == "raw" {
             // Up to the tag that ends it, nothing is one.
@@ -138,7 +141,7 @@ mod tests {
             ("{% set a = b %}x", "{% set a =( b )|pronk_named %}x"),
             (
                 "{%- set ns.a = b ~ '%}' + {'c': {'d': 1}} -%}",
-                "{%- set ns.a =( b ~ '%}' + {'c': {'d': 1}} )|pronk_named -%}",
+                "{%- set ns.a =( (b)|pronk_text ~ ('%}')|pronk_text + {'c': {'d': 1}} )|pronk_named -%}",
             ),
             ("{% set a, b = 1, 2 %}", "{% set a, b =( 1, 2 )|pronk_named %}"),
             ("{%set a=b==c%}", "{%set a=(b==c)|pronk_named %}"),

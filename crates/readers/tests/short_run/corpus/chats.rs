@@ -34,6 +34,17 @@ pub(super) fn chat_template() -> Vec<Case> {
             "{% set ns = namespace(a=[1]) %}{% for i in range(9999) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
             endless,
         ),
+        case(
+            "a list that becomes text",
+            "{% macro m(a) %}{{ (a ~ '') | length }}{% endmacro %}{{ m(['x' * 500000] * 20000) }}",
+            endless,
+        ),
+        case(
+            "a list within a filter",
+            "{{ [['x' * 500000] * 20000] | map('upper') | list | length }}",
+            endless,
+        ),
+        case("a list within a method", "{{ ''.join(['x' * 500000] * 20000) | length }}", endless),
         case("a text of a billion", "{{ 'x' * 999999999 }}", endless),
         case("a width of a billion", "{{ '%999999999d' | format(1) }}", endless),
         case("depth", "{{ ".to_owned() + &"(".repeat(10_000), endless),
