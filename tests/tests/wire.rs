@@ -1,0 +1,66 @@
+//! What crosses between page and worker comes back as it was, and what a page of an earlier day sends is still read.
+
+#![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
+use protocol::{
+    ChatMessage, Content, Event, FinishReason, GenerateOptions, Json, Request, Role, ToolCall, ToolEvent,
+    Usage,
+};
+use serde_json::json;
+
+fn call() -> ToolCall {
+    ToolCall { id: "call_1".into(), name: "weather".into(), arguments: Json("{\"days\": 1.50}".into()) }
+}
+
+fn message(role: Role, text: &str) -> ChatMessage {
+    let content = Some(Content::Text(text.into()));
+    ChatMessage { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None }
+}
+
+#[test]
+fn a_conversation_with_tools_comes_back_as_it_was() {
+    let calling = ChatMessage { content: None, tool_calls: vec![call()], ..message(Role::Assistant, "") };
+    let result = ChatMessage {
+        content: Some(Content::Json(Json("{\"mm\": 2.0}".into()))),
+        tool_call_id: Some("call_1".into()),
+        ..message(Role::Tool, "")
+    };
+    let request = Request::Generate {
+        turn: 7,
+        messages: vec![message(Role::User, "Is it raining?"), calling, result],
+        tools: Some(Json("[]".into())),
+        options: GenerateOptions::default(),
+    };
+    let wire = serde_json::to_value(&request).unwrap();
+    assert_eq!(serde_json::from_value::<Request>(wire).unwrap(), request);
+}
+
+#[test]
+fn what_is_left_out_is_nothing() {
+    let wire = json!({"type": "generate", "turn": 1, "options": {},
+        "messages": [{"role": "user", "content": {"text": "Hi"}}]});
+    let expected = Request::Generate {
+        turn: 1,
+        messages: vec![message(Role::User, "Hi")],
+        tools: None,
+        options: GenerateOptions::default(),
+    };
+    assert_eq!(serde_json::from_value::<Request>(wire).unwrap(), expected);
+    for (list, expected) in [("[]", true), (" [\n] ", true), ("", false), ("[1]", false), ("null", false)] {
+        assert_eq!(Json(list.into()).is_empty_list(), expected, "{list:?}");
+    }
+}
+
+#[test]
+fn events_about_tools_come_back_as_they_were() {
+    for event in [
+        Event::Tool { turn: 7, event: ToolEvent::Begun { name: "weather".into() } },
+        Event::Tool { turn: 7, event: ToolEvent::Call { call: call() } },
+        Event::Tool { turn: 7, event: ToolEvent::Code { code: "1".into() } },
+        Event::Tool { turn: 7, event: ToolEvent::Malformed { text: "{".into(), reason: "more".into() } },
+        Event::Finished { turn: 7, reason: FinishReason::ToolCalls, usage: Usage::default() },
+    ] {
+        let wire = serde_json::to_value(&event).unwrap();
+        assert_eq!(serde_json::from_value::<Event>(wire).unwrap(), event);
+    }
+}
