@@ -10,11 +10,17 @@ use super::paid::TEXT;
 const WORDS: [&str; 13] =
     ["if", "elif", "else", "and", "or", "not", "in", "for", "set", "do", "call", "with", "recursive"];
 
-/// Between two brackets: where the last operand begins in what has been written, and whether a `~` stands before it.
+/// Between two brackets: where the last operand begins in what has been written, and what stands before it.
 #[derive(Clone, Copy)]
 struct Operand {
     start: usize,
-    follows: bool,
+    before: Before,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Tilde,
+    SomethingElse,
 }
 
 /// The inside of a tag, its `~` with filters on both sides.
@@ -22,7 +28,8 @@ pub(super) fn concat(inside: &str) -> String {
     if !inside.contains('~') {
         return inside.to_owned();
     }
-    let mut writer = Writer { out: String::new(), open: vec![Operand { start: 0, follows: false }] };
+    let mut writer =
+        Writer { out: String::new(), open: vec![Operand { start: 0, before: Before::SomethingElse }] };
     let (mut rest, mut last_word) = (inside, "");
     while let Some(character) = rest.chars().next() {
         let taken = match character {
@@ -31,8 +38,8 @@ pub(super) fn concat(inside: &str) -> String {
             _ => character.len_utf8(),
         };
         let (token, after) = rest.split_at(taken);
-        // `is not none` and `is in` are tests.
-        let is_boundary = WORDS.contains(&token) && last_word != "is";
+        // `is not none` and `is in` are tests, and `a.call` has a name like any other.
+        let is_boundary = WORDS.contains(&token) && !["is", "."].contains(&last_word);
         match character {
             '(' | '[' | '{' => writer.open(token),
             ')' | ']' | '}' => writer.close(token),
@@ -59,23 +66,23 @@ struct Writer {
 
 impl Writer {
     fn operand(&self) -> Operand {
-        self.open.last().copied().unwrap_or(Operand { start: self.out.len(), follows: false })
+        self.open.last().copied().unwrap_or(Operand { start: self.out.len(), before: Before::SomethingElse })
     }
 
     fn is_blank(&self) -> bool {
         self.out.get(self.operand().start..).is_none_or(|operand| operand.trim().is_empty())
     }
 
-    fn begin(&mut self, follows: bool) {
+    fn begin(&mut self, before: Before) {
         let start = self.out.len();
         if let Some(last) = self.open.last_mut() {
-            *last = Operand { start, follows };
+            *last = Operand { start, before };
         }
     }
 
     fn open(&mut self, token: &str) {
         self.out.push_str(token);
-        self.open.push(Operand { start: self.out.len(), follows: false });
+        self.open.push(Operand { start: self.out.len(), before: Before::SomethingElse });
     }
 
     fn close(&mut self, token: &str) {
@@ -83,7 +90,7 @@ impl Writer {
         self.out.push_str(token);
         match self.open.len() {
             // What opened it is missing, as the compiler will say.
-            1 => self.begin(false),
+            1 => self.begin(Before::SomethingElse),
             _ => drop(self.open.pop()),
         }
     }
@@ -91,17 +98,17 @@ impl Writer {
     fn boundary(&mut self, token: &str) {
         self.end_operand();
         self.out.push_str(token);
-        self.begin(false);
+        self.begin(Before::SomethingElse);
     }
 
     fn tilde(&mut self) {
         self.wrap();
         self.out.push('~');
-        self.begin(true);
+        self.begin(Before::Tilde);
     }
 
     fn end_operand(&mut self) {
-        if self.operand().follows {
+        if self.operand().before == Before::Tilde {
             self.wrap();
         }
     }
@@ -152,6 +159,7 @@ mod tests {
             (" set x = a ~ '\\'' -", " set x = (a)|T ~ ('\\'')|T -"),
             ("- for x in a ~ b -", "- for x in (a)|T ~ (b)|T -"),
             ("{'a': x ~ y}", "{'a': (x)|T ~ (y)|T }"),
+            ("a.call ~ b.in", " (a.call)|T ~ (b.in)|T "),
             ("a ~", " (a)|T ~"),
             ("a ~ 'b", " (a)|T ~ ('b)|T "),
             (")~(", ")~("),
