@@ -1,36 +1,18 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use format::{Checkpoint, Config, GenerationConfig};
-use gpu::{Gpu, TierChoice};
-use llama::{KvType, LlamaError, Options};
+use format::{Checkpoint, GenerationConfig};
+use gpu::Gpu;
+use llama::{Options, kv_bytes_per_token};
 use protocol::{DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Files, Store};
 
 use crate::backend::{Backend, Device, Weights};
 use crate::bytes::Bytes;
 use crate::open::{Found, find};
+use crate::options::kv_word;
 use crate::progress::Reporter;
 use crate::text::{nameless, template, tokenizer};
-use crate::{Engine, EngineError, Quantize};
-
-/// Tokens of context unless asked otherwise: a long conversation, yet little memory.
-pub const DEFAULT_CONTEXT: usize = 4096;
-
-/// Most tokens that a prefill step takes.
-const CHUNK: usize = 128;
-
-/// What is chosen before a load.
-#[derive(Clone, Copy, Debug)]
-pub struct LoadOptions {
-    /// Where to compute.
-    pub device: Device,
-    /// Tokens of context; `None` for 4,096, or fewer if the model has fewer.
-    pub context: Option<usize>,
-    /// How the KV cache is stored.
-    pub kv: KvType,
-    /// Whether weights are quantized on their way.
-    pub quantize: Quantize,
-}
+use crate::{Engine, EngineError, LoadOptions};
 
 /// Where a model's bytes come from and where they rest.
 #[derive(Debug)]
@@ -48,17 +30,6 @@ impl<F, T> Clone for Origin<'_, F, T> {
 }
 
 impl<F, T> Copy for Origin<'_, F, T> {}
-
-impl Default for LoadOptions {
-    fn default() -> LoadOptions {
-        LoadOptions {
-            device: Device::Gpu(TierChoice::Auto),
-            context: None,
-            kv: KvType::F16,
-            quantize: Quantize::Never,
-        }
-    }
-}
 
 impl Engine {
     /// Loads a model. Dropping the future at any point loses nothing that was stored.
@@ -86,7 +57,7 @@ impl Engine {
         };
 
         let checkpoint = options.quantize.apply(checkpoint);
-        let options = model_options(options, &checkpoint.config)?;
+        let options = options.model_options(&checkpoint.config)?;
         if let Some(gpu) = &gpu {
             options.check_device(&checkpoint.config, gpu.limits())?;
         }
@@ -96,19 +67,11 @@ impl Engine {
         };
         let not_stored = bytes.finish().await.map(|error| EngineError::from(error).failure());
         let backend = Backend::new(weights, checkpoint.config, options).await?;
-        let info = model_info(&checkpoint, origin.files.name(), backend.context());
+        let info = model_info(&checkpoint, origin.files.name(), options);
         let device = device_report(&backend);
         let vocab_size = checkpoint.config.vocab_size;
         Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached: Vec::new() })
     }
-}
-
-/// The context that was asked for, or the usual one; refused before anything large is fetched.
-fn model_options(options: LoadOptions, config: &Config) -> Result<Options, LlamaError> {
-    let context = options.context.unwrap_or(DEFAULT_CONTEXT.min(config.max_position_embeddings));
-    let options = Options { context, chunk: CHUNK, kv: options.kv };
-    options.check(config)?;
-    Ok(options)
 }
 
 /// Weights go to the device as their bytes come.
@@ -134,7 +97,7 @@ async fn on_cpu<F: Files, T: Store>(
     Ok(Weights::Cpu(builder.finish()?))
 }
 
-fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo {
+fn model_info(checkpoint: &Checkpoint, file: &str, options: Options) -> ModelInfo {
     ModelInfo {
         name: checkpoint.name.clone().unwrap_or_else(|| file.to_string()),
         bytes: checkpoint.size(),
@@ -142,9 +105,11 @@ fn model_info(checkpoint: &Checkpoint, file: &str, context: usize) -> ModelInfo 
         quantization: checkpoint.quantization().to_string(),
         licence: checkpoint.licence.clone(),
         built_with_llama: checkpoint.built_with_llama(),
-        context: context as u32,
+        context: options.context as u32,
         max_context: checkpoint.config.max_position_embeddings as u32,
         sampling: sampling(&checkpoint.generation),
+        kv: kv_word(options.kv),
+        kv_bytes_per_token: kv_bytes_per_token(&checkpoint.config, options.kv),
         warnings: checkpoint.warnings.clone(),
     }
 }

@@ -14,22 +14,41 @@ pub enum Quantize {
     To(Quant),
 }
 
+impl From<protocol::Quantize> for Quantize {
+    fn from(asked: protocol::Quantize) -> Quantize {
+        match asked {
+            protocol::Quantize::Automatic => Quantize::WhereItSuits,
+            protocol::Quantize::Never => Quantize::Never,
+            protocol::Quantize::Q4 => Quantize::To(Quant::Q4),
+            protocol::Quantize::Q4M => Quantize::To(Quant::Q4M),
+            protocol::Quantize::Q6 => Quantize::To(Quant::Q6),
+            protocol::Quantize::Q8 => Quantize::To(Quant::Q8),
+            protocol::Quantize::F16 => Quantize::To(Quant::F16),
+        }
+    }
+}
+
 impl Quantize {
+    /// What the checkpoint's matrices become, if anything.
+    pub(crate) fn quant(self, checkpoint: &Checkpoint) -> Option<Quant> {
+        match self {
+            Quantize::Never => None,
+            Quantize::WhereItSuits => Quant::suiting(checkpoint),
+            Quantize::To(quant) => Some(quant),
+        }
+    }
+
     /// The checkpoint with what it is to become, and a word on it where nobody has asked for it.
     pub(crate) fn apply(self, checkpoint: Checkpoint) -> Checkpoint {
-        let quant = match self {
-            Quantize::Never => None,
-            Quantize::WhereItSuits => Quant::suiting(&checkpoint),
-            Quantize::To(quant) => return checkpoint.quantized(quant),
-        };
-        let Some(quant) = quant else { return checkpoint };
+        let Some(quant) = self.quant(&checkpoint) else { return checkpoint };
         let (was, gib) = (checkpoint.quantization(), checkpoint.size() as f64 / f64::from(1 << 30));
         let mut checkpoint = checkpoint.quantized(quant);
-        let word = format!(
-            "The model's {gib:.1} GiB of {was} were quantized to {quant} while they were loaded, so that they fit; \
-             `pronk convert --quant {quant}` makes a model that loads sooner."
-        );
-        checkpoint.warnings.push(word);
+        if self == Quantize::WhereItSuits {
+            checkpoint.warnings.push(format!(
+                "The model's {gib:.1} GiB of {was} were quantized to {quant} while they were loaded, so that they fit; \
+                 `pronk convert --quant {quant}` makes a model that loads sooner."
+            ));
+        }
         checkpoint
     }
 }

@@ -132,10 +132,9 @@ impl KvCache {
         usize::try_from(positions).unwrap_or(usize::MAX) / POSITION_BLOCK * POSITION_BLOCK
     }
 
-    /// Bytes that the keys and values of so many positions take in one layer.
-    pub fn bytes_for(heads: Heads, dtype: KvType, positions: usize) -> u64 {
-        let rows = heads.kv_heads as u64 * positions.next_multiple_of(POSITION_BLOCK) as u64;
-        2 * 4 * rows * dtype.row_words(heads.head_dim) as u64
+    /// Bytes that keys and values take at one position. There is room for a multiple of 64 of them.
+    pub fn bytes_per_position(heads: Heads, dtype: KvType) -> u64 {
+        2 * 4 * heads.kv_heads as u64 * dtype.row_words(heads.head_dim) as u64
     }
 
     /// The heads it holds.

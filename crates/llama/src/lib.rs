@@ -17,5 +17,5 @@ mod weights;
 pub use error::LlamaError;
 pub use kernels::{KvType, NOT_A_NUMBER};
 pub use loader::Loader;
-pub use model::{Model, Options};
+pub use model::{Model, Options, kv_bytes_per_token};
 pub use weights::Weights;

@@ -41,6 +41,11 @@ impl Options {
     }
 }
 
+/// Bytes of the keys and values of one token in every layer.
+pub fn kv_bytes_per_token(config: &Config, kv: KvType) -> u64 {
+    config.num_hidden_layers as u64 * KvCache::bytes_per_position(heads(config), kv)
+}
+
 /// A model on its device. A step is handed over and not waited for; only [`Receipt`]s are.
 #[derive(Debug)]
 pub struct Model {

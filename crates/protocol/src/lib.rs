@@ -8,6 +8,7 @@
 
 mod conversation;
 mod event;
+mod load_options;
 mod model;
 mod request;
 mod tool_event;
@@ -16,6 +17,7 @@ pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
     DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
 };
+pub use load_options::{Kv, LoadOptions, Quantize};
 pub use model::{CatalogueEntry, ModelInfo, ModelSource, SamplingDefaults};
 pub use request::{GenerateOptions, Message, Request, Role};
 pub use tool_event::ToolEvent;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Kv;
+
 /// Where a model's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "from")]
@@ -67,6 +69,12 @@ pub struct ModelInfo {
     /// How its makers want tokens drawn.
     #[serde(default)]
     pub sampling: SamplingDefaults,
+    /// How keys and values are stored.
+    #[serde(default)]
+    pub kv: Kv,
+    /// Bytes of keys and values that a token of the context takes on the device.
+    #[serde(default)]
+    pub kv_bytes_per_token: u64,
     /// What works, yet not as well as it should: a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChatMessage, Json, ModelSource};
+use crate::{ChatMessage, Json, LoadOptions, ModelSource};
 
 /// One wish of the page. Every answer is an [`Event`](crate::Event).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub enum Request {
     Load {
         /// Where its bytes come from.
         source: ModelSource,
+        /// How.
+        #[serde(default)]
+        options: LoadOptions,
     },
     /// Answers the last message of a conversation.
     Generate {

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::{Engine, EngineError, GenerateEvent, LoadOptions, Origin, Quantize, StopFlag};
+use engine::{Engine, EngineError, GenerateEvent, Origin, StopFlag};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
-use protocol::{Conversation, Event, Failure, FailureKind, GenerateOptions, ModelSource, Request};
+use protocol::{
+    Conversation, Event, Failure, FailureKind, GenerateOptions, LoadOptions, ModelSource, Request,
+};
 use store::NoStore;
 use web_sys::File;
 
@@ -80,7 +82,7 @@ impl Session {
     async fn handle(&mut self, Letter { request, files, heard }: Letter) {
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
-            Request::Load { source } => self.load(source, files).await,
+            Request::Load { source, options } => self.load(source, options, files).await,
             Request::Generate { turn, messages, tools, options } => {
                 let stop = self.work.begin_answer(heard);
                 let tools = tools.filter(|tools| !tools.is_empty_list());
@@ -104,10 +106,10 @@ impl Session {
         catalogue
     }
 
-    async fn load(&mut self, source: ModelSource, files: Vec<File>) {
+    async fn load(&mut self, source: ModelSource, options: LoadOptions, files: Vec<File>) {
         // Two models at once may be more than the device holds.
         self.engine = None;
-        let (load, handle) = abortable(load(source, files, &self.store));
+        let (load, handle) = abortable(load(source, options, files, &self.store));
         self.work.0.borrow_mut().load = Some(handle);
         let loaded = load.await;
         self.work.0.borrow_mut().load = None;
@@ -166,8 +168,13 @@ impl Session {
     }
 }
 
-async fn load(source: ModelSource, picked: Vec<File>, store: &IndexedDb) -> Result<Engine, Failure> {
-    let options = LoadOptions { quantize: Quantize::WhereItSuits, ..LoadOptions::default() };
+async fn load(
+    source: ModelSource,
+    options: LoadOptions,
+    picked: Vec<File>,
+    store: &IndexedDb,
+) -> Result<Engine, Failure> {
+    let options = options.into();
     let on_progress = &mut |progress| tell(&Event::Loading { progress });
     let loaded = match source {
         ModelSource::Url { url, pieces } => {

@@ -144,13 +144,13 @@ const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
 #[test]
 fn memory_is_known_beforehand() {
     for (dtype, a_token) in [(KvType::F16, 4096), (KvType::F32, 8192), (KvType::I8, 2304)] {
-        assert_eq!(KvCache::bytes_for(HEADS, dtype, 131_072), 131_072 * a_token, "{dtype:?}");
+        assert_eq!(KvCache::bytes_per_position(HEADS, dtype), a_token, "{dtype:?}");
     }
     let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
     for dtype in KvType::ALL {
         let cache =
             block_on(gpu.allocate("kv", |make| KvCache::new(make, HEADS, dtype, 65, 1 << 30))).unwrap();
-        assert_eq!((cache.bytes(), cache.parts.len()), (KvCache::bytes_for(HEADS, dtype, 65), 1));
+        assert_eq!((cache.bytes(), cache.parts.len()), (128 * KvCache::bytes_per_position(HEADS, dtype), 1));
     }
 }
 

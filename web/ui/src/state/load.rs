@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use protocol::{DeviceReport, Failure, FailureKind, LoadProgress, ModelInfo, ModelSource, Request};
+use protocol::{
+    DeviceReport, Failure, FailureKind, LoadOptions, LoadProgress, ModelInfo, ModelSource, Request,
+};
 
 use super::reduce::Stored;
 use super::{Loaded, Loading, ModelPhase, State};
@@ -14,7 +16,7 @@ impl State {
             return;
         }
         self.alerts.clear();
-        self.request(Request::Load { source: source.clone() });
+        self.request(Request::Load { source: source.clone(), options: LoadOptions::default() });
         self.model = ModelPhase::Loading(Rc::new(Loading { source, progress: None, cancelling: false }));
         self.choosing = true;
         self.status = "Loading the model…";

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, LoadProgress,
-    LoadStage, ModelInfo, ModelSource, Request, Role, SamplingDefaults, ToolCall, ToolEvent, Usage,
+    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, Kv, LoadOptions,
+    LoadProgress, LoadStage, ModelInfo, ModelSource, Request, Role, SamplingDefaults, ToolCall, ToolEvent,
+    Usage,
 };
 use yew::Reducible;
 
@@ -54,6 +55,8 @@ fn loaded() -> Event {
             context: 2048,
             max_context: 8192,
             sampling: SamplingDefaults::default(),
+            kv: Kv::F16,
+            kv_bytes_per_token: 23_040,
             warnings: Vec::new(),
         },
         device: DeviceReport {

@@ -47,7 +47,7 @@ pub(super) fn use_worker(state: &State, act: &Callback<Action>, picked: Rc<RefCe
 
 fn files_of<'a>(request: &Request, picked: &'a [File]) -> &'a [File] {
     match request {
-        Request::Load { source: ModelSource::File { .. } } => picked,
+        Request::Load { source: ModelSource::File { .. }, .. } => picked,
         _ => &[],
     }
 }

@@ -180,7 +180,8 @@ fn stored_models_are_marked() {
 fn an_address_of_the_catalogue_takes_its_hashes_along() {
     for (url, pieces) in [(DEMO, vec!["ab".to_owned()]), ("https://example.com/m.gguf", Vec::new())] {
         let state = after(&phase("ready"), [Action::UrlChanged(format!(" {url} ")), Action::LoadUrl]);
-        let expected = Request::Load { source: ModelSource::Url { url: url.to_owned(), pieces } };
+        let source = ModelSource::Url { url: url.to_owned(), pieces };
+        let expected = Request::Load { source, options: LoadOptions::default() };
         assert_eq!(state.outbox.last().map(|outgoing| &outgoing.request), Some(&expected));
     }
 }
