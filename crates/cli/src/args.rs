@@ -2,16 +2,14 @@
 
 mod conversation;
 mod convert;
+mod load;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use engine::{Device, LoadOptions, Quantize};
-use gpu::TierChoice;
-use llama::KvType;
+use clap::{Args, Parser, Subcommand};
 
 pub(crate) use conversation::{Ask, ConversationArgs};
-use convert::QuantName;
 pub(crate) use convert::{ConvertArgs, VerifyArgs};
+pub(crate) use load::{ContextArgs, DeviceArgs, KvName, QuantArgs};
 
 use crate::ids::Ids;
 use crate::location::Location;
@@ -59,29 +57,14 @@ pub(crate) struct ModelArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DeviceArgs {
-    /// Where to compute: on the GPU, or by the slow and readable reference on the CPU.
-    #[arg(long, value_enum, default_value_t = DeviceName::Gpu)]
-    device: DeviceName,
-    /// Kernels on the GPU: with subgroup operations, without, or the best that the device allows.
-    #[arg(long, value_enum, default_value_t = KernelsName::Auto)]
-    kernels: KernelsName,
-    /// Quantize weights on their way to the device, as pronk convert would [default: they stay as they are stored]
-    #[arg(long, value_enum)]
-    quant: Option<QuantName>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ContextArgs {
-    /// Tokens of context, prompt and answer together [default: 4096, or fewer if the model has fewer]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    context: Option<u32>,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) quant: QuantArgs,
+    /// Ask the GPU, too, for the longest context that it can hold.
+    #[arg(long)]
+    pub(crate) gpu: bool,
     /// Print everything as JSON, every tensor included.
     #[arg(long)]
     pub(crate) json: bool,
@@ -231,60 +214,4 @@ pub(crate) struct BenchArgs {
     /// Print a list of rows, each as {"name":"…","value":…,"unit":"…"}
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DeviceName {
-    Gpu,
-    Reference,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum KernelsName {
-    Auto,
-    Subgroups,
-    Plain,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum KvName {
-    F16,
-    F32,
-    I8,
-}
-
-impl DeviceArgs {
-    /// The device. The reference has no kernels to choose from.
-    fn device(&self) -> Device {
-        match (self.device, self.kernels) {
-            (DeviceName::Reference, _) => Device::Reference,
-            (DeviceName::Gpu, KernelsName::Auto) => Device::Gpu(TierChoice::Auto),
-            (DeviceName::Gpu, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
-            (DeviceName::Gpu, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
-        }
-    }
-
-    /// How a model is to be loaded.
-    pub(crate) fn load_options(&self, context: Option<usize>, kv: KvName) -> LoadOptions {
-        let quantize = self.quant.map_or(Quantize::Never, |quant| Quantize::To(quant.quant()));
-        LoadOptions { device: self.device(), context, kv: kv.kv(), quantize }
-    }
-}
-
-impl ContextArgs {
-    /// The context, if one was asked for.
-    pub(crate) fn context(&self) -> Option<usize> {
-        self.context.map(|context| context as usize)
-    }
-}
-
-impl KvName {
-    /// The cache's type. The reference always computes in `f32`.
-    fn kv(self) -> KvType {
-        match self {
-            KvName::F16 => KvType::F16,
-            KvName::F32 => KvType::F32,
-            KvName::I8 => KvType::I8,
-        }
-    }
 }

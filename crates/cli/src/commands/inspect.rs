@@ -1,18 +1,21 @@
 //! `pronk inspect`: what a model file holds, said from its header alone.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anyhow::Result;
-use engine::{Container, DEFAULT_CONTEXT};
-use format::layout::WeightType;
+use engine::Container;
 use format::{
-    Array, Checkpoint, Config, GenerationConfig, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile,
-    Value, shortest,
+    Array, Checkpoint, GenerationConfig, GgmlType, Metadata, TensorInfo, TensorName, TokenizerFile, Value,
+    shortest,
 };
 use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 use serde_json::json;
+
+use memory::MemoryTable;
 
 use crate::args::InspectArgs;
 use crate::output::{print, print_json};
@@ -31,22 +34,13 @@ struct Report<'a> {
     parameters: u64,
     quantization: &'static str,
     config: serde_json::Value,
-    memory: Memory,
+    memory: MemoryTable,
     tokenizer: serde_json::Value,
     /// How its makers want tokens drawn.
     sampling: serde_json::Value,
     chat_template: Option<&'a str>,
     metadata: serde_json::Map<String, serde_json::Value>,
     tensors: Vec<Tensor>,
-}
-
-/// What a device must have room for, in bytes.
-#[derive(Clone, Copy, Serialize)]
-struct Memory {
-    context: usize,
-    weights: u64,
-    kv_cache_f16: u64,
-    kv_cache_f32: u64,
 }
 
 #[derive(Serialize)]
@@ -60,13 +54,14 @@ struct Tensor {
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
     let Header { file, header } = read_header(&args.model)?;
+    let memory = MemoryTable::new(&header.checkpoint, args)?;
     match args.json {
-        true => print_json(&report(&file, &header)),
-        false => Ok(print(&text(&file, &header))?),
+        true => print_json(&report(&file, &header, memory)),
+        false => Ok(print(&text(&file, &header, &memory))?),
     }
 }
 
-fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
+fn report<'a>(file: &'a str, header: &'a engine::Header, memory: MemoryTable) -> Report<'a> {
     let checkpoint = &header.checkpoint;
     let (gguf_version, metadata) = match &header.container {
         Container::Gguf { version, metadata } => (Some(*version), metadata.clone()),
@@ -82,7 +77,7 @@ fn report<'a>(file: &'a str, header: &'a engine::Header) -> Report<'a> {
         parameters: checkpoint.parameters(),
         quantization: checkpoint.quantization().name(),
         config: checkpoint.config.dimensions(),
-        memory: memory(checkpoint),
+        memory,
         tokenizer: tokenizer(checkpoint),
         sampling: sampling(checkpoint),
         chat_template: checkpoint.chat_template.as_deref(),
@@ -121,22 +116,6 @@ fn sampling(checkpoint: &Checkpoint) -> serde_json::Value {
     })
 }
 
-/// What a load allocates.
-fn memory(checkpoint: &Checkpoint) -> Memory {
-    let Config { num_hidden_layers, num_key_value_heads, head_dim, max_position_embeddings, .. } =
-        checkpoint.config;
-    // What a load takes unless told otherwise.
-    let context = DEFAULT_CONTEXT.min(max_position_embeddings);
-    // Keys and values; `Config` keeps each factor small enough for a u64.
-    let values = (2 * num_hidden_layers * num_key_value_heads * head_dim) as u64 * context as u64;
-    let on_device = |tensor: &TensorInfo| match WeightType::holding(tensor.dtype) {
-        Some(dtype) if tensor.rows > 1 => dtype.bytes(tensor.rows, tensor.columns),
-        _ => 4 * tensor.weights(),
-    };
-    let weights = checkpoint.tensors.iter().map(on_device).sum();
-    Memory { context, weights, kv_cache_f16: 2 * values, kv_cache_f32: 4 * values }
-}
-
 /// A value as JSON has it; arrays, which are the tokenizer's thousands, by what they are.
 fn plain(value: &Value) -> serde_json::Value {
     match value {
@@ -173,7 +152,7 @@ fn first_byte(info: &TensorInfo) -> u64 {
 }
 
 /// What a person is told.
-fn text(file: &str, header: &engine::Header) -> String {
+fn text(file: &str, header: &engine::Header, memory: &MemoryTable) -> String {
     let checkpoint = &header.checkpoint;
     let (kind, pairs) = match &header.container {
         Container::Gguf { version, metadata: pairs } => (format!("GGUF version {version}"), metadata(pairs)),
@@ -188,7 +167,6 @@ fn text(file: &str, header: &engine::Header) -> String {
     };
     let name = checkpoint.name.as_deref().unwrap_or(file);
     let licence = checkpoint.licence.as_deref().unwrap_or("not stated in the file");
-    let Memory { context, weights, kv_cache_f16, kv_cache_f32 } = memory(checkpoint);
     let most = checkpoint.config.max_position_embeddings;
     let parameters = HumanCount(checkpoint.parameters());
     let bytes = DecimalBytes(checkpoint.size());
@@ -204,16 +182,9 @@ fn text(file: &str, header: &engine::Header) -> String {
     }
     line("parameters", format!("{parameters}, most of them as {}", checkpoint.quantization()));
     line("context", format!("{} tokens", HumanCount(most as u64)));
-    line(
-        "memory",
-        format!(
-            "{} of weights, and for {} tokens {} of keys and values in f16 or {} in f32",
-            DecimalBytes(weights),
-            HumanCount(context as u64),
-            DecimalBytes(kv_cache_f16),
-            DecimalBytes(kv_cache_f32),
-        ),
-    );
+    for (title, row) in std::iter::once("memory").chain(std::iter::repeat("")).zip(memory.lines()) {
+        line(title, row);
+    }
     for (title, object) in [
         ("config", checkpoint.config.dimensions()),
         ("tokenizer", tokenizer(checkpoint)),

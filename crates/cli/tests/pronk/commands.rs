@@ -28,12 +28,17 @@ fn inspect_reports_what_the_header_says() {
         ("/config/max_position_embeddings", json!(131_072)),
         ("/config/rms_norm_eps", json!(1e-5)),
         ("/config/tie_word_embeddings", json!(true)),
-        ("/memory/context", json!(4096)),
-        // The 330 rows of the Q8_0 embeddings become 332: 2 more of 272 bytes.
-        ("/memory/weights", json!(1_610_016 + 544)),
-        // 3 layers, keys and values, 2 heads of 64, 4096 tokens, 2 bytes.
-        ("/memory/kv_cache_f16", json!(3 * 2 * 2 * 64 * 4096 * 2)),
-        ("/memory/kv_cache_f32", json!(3 * 2 * 2 * 64 * 4096 * 4)),
+        // The 330 rows of the Q8_0 embeddings become 332: 2 more of 272 bytes. The CPU keeps the 32 factors of RoPE.
+        ("/memory/weights", json!(1_610_016 + 544 - 128)),
+        ("/memory/quant", Value::Null),
+        // 3 layers, keys and values, 2 heads of 64, 2 bytes.
+        ("/memory/kv_bytes_per_token/f16", json!(3 * 2 * 2 * 64 * 2)),
+        ("/memory/kv_bytes_per_token/f32", json!(3 * 2 * 2 * 64 * 4)),
+        ("/memory/contexts/0/context", json!(4096)),
+        ("/memory/contexts/0/kv_cache/f16", json!(1536 * 4096)),
+        ("/memory/contexts/3/context", json!(131_072)),
+        ("/memory/contexts/3/total/f32", json!(1_610_432 + 3072 * 131_072)),
+        ("/memory/longest_context", Value::Null),
         ("/tokenizer/pre", json!("llama-bpe")),
         ("/tokenizer/tokens", json!(330)),
         ("/tokenizer/bos_token_id", json!(261)),
@@ -58,6 +63,8 @@ fn inspect_tells_a_person() {
     for line in [
         "  parameters   1,708,288, most of them as Q4_0",
         "  context      131,072 tokens",
+        "  memory       1.61 MB of weights; beside them, keys and values by tokens of context:",
+        "                        4,096     6.29 MB    12.58 MB",
         "  llama.block_count = 3 as u32",
     ] {
         assert!(text.lines().any(|found| found == line), "{line:?} is not in:\n{text}");
@@ -82,6 +89,20 @@ fn inspect_tells_how_tokens_are_to_be_drawn() {
     let expected = json!({"do_sample": true, "temperature": 0.6, "top_k": 50, "top_p": null, "repetition_penalty": null});
     assert_eq!(pronk(&["inspect", folder, "--json"]).json()["sampling"], expected);
     assert!(!pronk(&["inspect", MODEL]).text().contains("  sampling"));
+}
+
+#[test]
+fn inspect_tells_what_a_quantized_load_would_take() {
+    let report = pronk(&["inspect", MODEL, "--json", "--quant", "q8", "--gpu"]).json();
+    let memory = &report["memory"];
+    assert_eq!(memory["quant"], "q8");
+    // 32 weights take 34 bytes and a word of scale's padding at most; the vectors stay floats.
+    let weights = memory["weights"].as_u64().unwrap();
+    let least = 1_708_288 / 32 * 34;
+    assert!((least..least * 102 / 100).contains(&weights), "{weights}, at least {least}");
+    assert_eq!(report["quantization"], "Q4_0", "what the file holds stays");
+    // Every device binds as much as these small heads need.
+    assert_eq!(memory["longest_context"], json!({"f16": 131_072, "f32": 131_072}));
 }
 
 #[test]
