@@ -16,6 +16,9 @@ const app = new App(page);
 await page.setViewport(SCREENS.desktop);
 await app.open();
 await picture("models");
+await app.click("load-options");
+await page.evaluate(() => document.querySelector(".own-models").scrollIntoView({ block: "end" }));
+await picture("options");
 if (states[0] !== "models") {
   await app.click("load-demo");
   await until("progress", () => app.has("progress"), { seconds: 10, every: 20 }).catch(() => {});

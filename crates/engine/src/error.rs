@@ -103,7 +103,7 @@ impl EngineError {
                 GpuError::Refused { .. } => FailureKind::Internal,
             },
             EngineError::Llama(LlamaError::Context { .. } | LlamaError::ContextTooLong { .. }) => {
-                FailureKind::Prompt
+                FailureKind::LoadOptions
             }
             EngineError::Llama(_) => FailureKind::ModelFile,
             EngineError::EmptyPrompt
@@ -159,6 +159,11 @@ mod tests {
             EngineError::PromptTooLong { tokens: 9, context: 8 },
             FailureKind::Prompt,
             "The conversation takes 9 tokens",
+        );
+        check(
+            LlamaError::Context { asked: 0, most: 8 }.into(),
+            FailureKind::LoadOptions,
+            "A context of 0 tokens was asked for, but the model has at most 8",
         );
         check(
             StoreError::Unreadable { name: "model.gguf".to_string(), detail: "gone".to_string() }.into(),

@@ -189,6 +189,8 @@ pub enum FailureKind {
     Storage,
     /// The model file is damaged, hostile, or of a kind we do not run.
     ModelFile,
+    /// The model, or the device, cannot do what was chosen for the load.
+    LoadOptions,
     /// The device ran out of memory.
     OutOfMemory,
     /// The device is gone; the model must be loaded again.

@@ -36,6 +36,19 @@ export class App {
     if (!found) throw new Error(`There is no ${id} to click, or it is disabled.`);
   }
 
+  /** Chooses what a list offers under these words. */
+  async choose(id, words) {
+    const found = await this.page.evaluate((selector, words) => {
+      const list = document.querySelector(selector);
+      const option = [...(list?.options ?? [])].find(({ text }) => text === words);
+      if (!option) return false;
+      list.selectedIndex = option.index;
+      list.dispatchEvent(new Event("change", { bubbles: true }));
+      return true;
+    }, byId(id), words);
+    if (!found) throw new Error(`There is no ${words} to choose under ${id}.`);
+  }
+
   /** Loads the demo, and waits until it can answer or the page says why not. */
   async loadDemo({ seconds = 240 } = {}) {
     await this.click("load-demo");

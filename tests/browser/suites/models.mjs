@@ -81,6 +81,33 @@ export async function models({ browser }) {
     assert.deepEqual(again, [], "files were asked for on the second visit");
   }, [/404|Failed to load resource/]));
 
+  await test("a model is loaded as was chosen, and refused where it has less", inPage(async (app, { page }) => {
+    await app.choose("option-context", "32,768 tokens");
+    await app.click("load-demo");
+    assert.equal(
+      await app.outcome(),
+      "LoadOptions: A context of 32768 tokens was asked for, but the model has at most 8192.",
+    );
+    await app.choose("option-context", "1,024 tokens");
+    await app.choose("option-kv", "Floats");
+    await app.choose("option-weights", "8 bits");
+    await app.loadDemo();
+    assert.match(await app.text("model-chip"), /1,024 tokens/);
+    assert.match(await app.text("model-facts"), /Q8_0/);
+    assert.match(await app.text("context-facts"), /46.1 MB per 1,000 tokens in f32/);
+    await app.ask(CAPITAL);
+    assert.match((await app.finishedAnswer()).text, /Paris/);
+
+    // What is in use can be loaded again only if it would be another.
+    const canLoad = () => page.$eval('[data-testid="load"]', (button) => !button.disabled);
+    await app.click("model-chip");
+    assert.equal(await canLoad(), false);
+    await app.choose("option-weights", "As stored");
+    assert.equal(await canLoad(), true);
+    await app.loadDemo();
+    assert.match(await app.text("model-facts"), /Q4_1/);
+  }));
+
   await test("a dropped file takes the place of the model that is loaded", inPage(async (app, { page }) => {
     await app.loadDemo();
     await drag(page, TINY, "dragenter");

@@ -39,7 +39,10 @@ pub(crate) fn remedy(state: &State, kind: FailureKind) -> Option<Remedy> {
         (ModelPhase::Loaded(_), FailureKind::Prompt) => Some(Remedy::NewChat),
         (ModelPhase::Loaded(loaded), FailureKind::DeviceLost) => Some(Remedy::Reload(loaded.source.clone())),
         (ModelPhase::Loaded(_), FailureKind::OutOfMemory) => Some(Remedy::NewChat),
-        (ModelPhase::Loading(_), FailureKind::ModelFile | FailureKind::OutOfMemory) => None,
+        (
+            ModelPhase::Loading(_),
+            FailureKind::ModelFile | FailureKind::LoadOptions | FailureKind::OutOfMemory,
+        ) => None,
         (ModelPhase::Loading(loading), _) => Some(Remedy::Retry(loading.source.clone())),
         _ => None,
     }
@@ -52,6 +55,7 @@ pub(crate) fn heading(kind: FailureKind) -> &'static str {
         FailureKind::Network => "The model could not be fetched",
         FailureKind::Storage => "The browser’s storage failed",
         FailureKind::ModelFile => "This model cannot be loaded",
+        FailureKind::LoadOptions => "The model cannot be loaded like this",
         FailureKind::OutOfMemory => "The device ran out of memory",
         FailureKind::DeviceLost => "The device was lost",
         FailureKind::Prompt => "This cannot be answered as it is",
@@ -71,7 +75,10 @@ pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
         FailureKind::Storage => &[
             "Private windows and full disks leave little room: try a normal window, or remove a stored model.",
         ],
-        FailureKind::OutOfMemory => &["Close other tabs that use the GPU, or choose a smaller model."],
+        FailureKind::LoadOptions => &["Choose otherwise under Options, and load the model again."],
+        FailureKind::OutOfMemory => &[
+            "Close other tabs that use the GPU, choose a smaller model, or a shorter context under Options.",
+        ],
         FailureKind::Prompt => &["Your text is still in the composer."],
         _ => &[],
     }

@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::{
-    DeviceReport, Failure, FailureKind, LoadOptions, LoadProgress, ModelInfo, ModelSource, Request,
-};
+use protocol::{DeviceReport, Failure, FailureKind, LoadProgress, ModelInfo, ModelSource, Request};
 
 use super::reduce::Stored;
 use super::{Loaded, Loading, ModelPhase, State};
@@ -16,8 +14,10 @@ impl State {
             return;
         }
         self.alerts.clear();
-        self.request(Request::Load { source: source.clone(), options: LoadOptions::default() });
-        self.model = ModelPhase::Loading(Rc::new(Loading { source, progress: None, cancelling: false }));
+        let options = self.options;
+        self.request(Request::Load { source: source.clone(), options });
+        let loading = Loading { source, options, progress: None, cancelling: false };
+        self.model = ModelPhase::Loading(Rc::new(loading));
         self.choosing = true;
         self.status = "Loading the model…";
     }
@@ -56,7 +56,7 @@ impl State {
 
     pub(super) fn load_done(&mut self, model: ModelInfo, device: DeviceReport, not_stored: Option<Failure>) {
         let ModelPhase::Loading(loading) = &self.model else { return };
-        let source = loading.source.clone();
+        let (source, options) = (loading.source.clone(), loading.options);
         let mut model = model;
         if let ModelSource::Url { url, .. } = &source {
             self.mark_stored(url, if not_stored.is_some() { Stored::No } else { Stored::Yes });
@@ -69,7 +69,7 @@ impl State {
         for failure in not_stored.into_iter().chain(model.warnings.iter().map(caveat)) {
             self.alert(failure);
         }
-        self.model = ModelPhase::Loaded(Rc::new(Loaded { source, model, device }));
+        self.model = ModelPhase::Loaded(Rc::new(Loaded { source, options, model, device }));
         self.choosing = false;
         self.usage = None;
         self.url.clear();

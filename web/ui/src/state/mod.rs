@@ -12,8 +12,8 @@ mod tests;
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadProgress, ModelInfo, ModelSource,
-    Request, Role, ToolCall, Usage,
+    CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadOptions, LoadProgress, ModelInfo,
+    ModelSource, Request, Role, ToolCall, Usage,
 };
 
 use crate::advice::Remedy;
@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub model: ModelPhase,
     /// Whether the person is choosing a model while there is a conversation to go back to.
     pub choosing: bool,
+    /// How the next model is loaded; for this visit only.
+    pub options: LoadOptions,
     /// The address typed into "Load from a URL".
     pub url: String,
     /// The conversation, oldest first.
@@ -85,6 +87,8 @@ pub(crate) enum ModelPhase {
 pub(crate) struct Loading {
     /// Where from.
     pub source: ModelSource,
+    /// How.
+    pub options: LoadOptions,
     /// How far; `None` until the worker has said.
     pub progress: Option<LoadProgress>,
     /// Whether the person has asked to stop it.
@@ -96,6 +100,8 @@ pub(crate) struct Loading {
 pub(crate) struct Loaded {
     /// Where from.
     pub source: ModelSource,
+    /// As it was asked for.
+    pub options: LoadOptions,
     /// The model.
     pub model: ModelInfo,
     /// What it runs on.
@@ -190,6 +196,8 @@ pub(crate) enum Action {
     Dismiss(u32),
     /// Load a model.
     Load(ModelSource),
+    /// Load models so from now on.
+    OptionsChanged(LoadOptions),
     /// The address field has changed.
     UrlChanged(String),
     /// Load from the address field.

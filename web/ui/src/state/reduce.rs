@@ -30,6 +30,7 @@ impl State {
             Action::Sent(number) => self.outbox.retain(|outgoing| outgoing.number > number),
             Action::Dismiss(id) => self.alerts.retain(|alert| alert.id != id),
             Action::Load(source) => self.load(source),
+            Action::OptionsChanged(options) => self.options = options,
             Action::UrlChanged(url) => self.url = url,
             Action::LoadUrl => self.load_url(),
             Action::CancelLoad => self.cancel_load(),

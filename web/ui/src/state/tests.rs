@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use protocol::{
     CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, Kv, LoadOptions,
-    LoadProgress, LoadStage, ModelInfo, ModelSource, Request, Role, SamplingDefaults, ToolCall, ToolEvent,
-    Usage,
+    LoadProgress, LoadStage, ModelInfo, ModelSource, Quantize, Request, Role, SamplingDefaults, ToolCall,
+    ToolEvent, Usage,
 };
 use yew::Reducible;
 
@@ -17,6 +17,11 @@ const DEMO: &str = "models/demo.gguf";
 
 fn demo() -> ModelSource {
     ModelSource::Url { url: DEMO.to_owned(), pieces: vec!["ab".to_owned()] }
+}
+
+/// Options of which each is another than the engine's own choice.
+fn small() -> LoadOptions {
+    LoadOptions { context: Some(1024), kv: Kv::F32, quantize: Quantize::Q8 }
 }
 
 fn catalogue() -> Vec<CatalogueEntry> {
@@ -145,6 +150,7 @@ fn difference(before: &State, after: &State) -> String {
     compare("generation", before.worker_generation.to_string(), after.worker_generation.to_string());
     compare("model", model(before), model(after));
     compare("choosing", before.choosing.to_string(), after.choosing.to_string());
+    compare("options", format!("{:?}", before.options), format!("{:?}", after.options));
     compare("url", format!("{:?}", before.url), format!("{:?}", after.url));
     compare("talk", talk(&before.conversation), talk(&after.conversation));
     compare("away", talk(&before.put_away), talk(&after.put_away));
@@ -234,6 +240,8 @@ fn every_load_action_in_every_phase() {
     const NO_URL: &str = "alerts [ModelFile:-]";
     check(Action::LoadUrl, ["", NO_URL, "", NO_URL, "", NO_URL, ""]);
     check(Action::UrlChanged("u".to_owned()), [r#"url "u""#; 7]);
+    const OPTIONS: &str = "options LoadOptions { context: Some(1024), kv: F32, quantize: Q8 }";
+    check(Action::OptionsChanged(small()), [OPTIONS; 7]);
     const FORGETS: &str = "posts [forget]";
     check(Action::Forget(DEMO.to_owned()), ["", FORGETS, FORGETS, FORGETS, FORGETS, FORGETS, ""]);
     const SHOWS: &str = "choosing true";
@@ -330,6 +338,12 @@ fn failures_in_every_phase() {
             "model absent; alerts [ModelFile:-]",
             "alerts [ModelFile:-]",
             "alerts [ModelFile:-]",
+        ),
+        (
+            FailureKind::LoadOptions,
+            "model absent; alerts [LoadOptions:-]",
+            "alerts [LoadOptions:-]",
+            "alerts [LoadOptions:-]",
         ),
         (
             FailureKind::OutOfMemory,

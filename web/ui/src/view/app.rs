@@ -56,6 +56,7 @@ pub(crate) fn App() -> Html {
                     catalogue={state.catalogue.clone()}
                     worker={state.worker}
                     model={state.model.clone()}
+                    options={state.options}
                     url={state.url.clone()}
                     can_load={state.can_load()}
                     answering={state.answer.is_some()}

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
-use protocol::{CatalogueEntry, ModelSource};
+use protocol::{CatalogueEntry, LoadOptions, ModelSource};
 use yew::{Callback, Html, Properties, component, html, use_state};
 
 use crate::format::bytes;
 use crate::markdown::link;
-use crate::state::{Action, ModelPhase, WorkerPhase};
+use crate::state::{Action, Loaded, ModelPhase, WorkerPhase};
 
 #[derive(Properties, PartialEq)]
 pub(super) struct CatalogueProps {
@@ -15,6 +15,7 @@ pub(super) struct CatalogueProps {
     pub worker: WorkerPhase,
     pub can_load: bool,
     pub in_use: ModelPhase,
+    pub options: LoadOptions,
     pub act: Callback<Action>,
 }
 
@@ -30,26 +31,34 @@ pub(super) fn Catalogue(props: &CatalogueProps) -> Html {
     }
     html! {
         <ul class="catalogue" aria-label="Models">
-            { for props.catalogue.iter().enumerate().map(|(index, entry)| html! {
-                <Offer
-                    key={entry.url.clone()}
-                    entry={entry.clone()}
-                    first={index == 0}
-                    can_load={props.can_load}
-                    in_use={is_in_use(&props.in_use, &entry.url)}
-                    act={props.act.clone()}
-                />
-            }) }
+            { for props.catalogue.iter().enumerate().map(|(index, entry)| offer(props, index, entry)) }
         </ul>
     }
 }
 
-fn is_in_use(model: &ModelPhase, url: &str) -> bool {
+fn offer(props: &CatalogueProps, index: usize, entry: &CatalogueEntry) -> Html {
+    let in_use = in_use(&props.in_use, &entry.url);
+    // With other options the model in use can be loaded once more.
+    let changes = in_use.is_none_or(|loaded| loaded.options != props.options);
+    html! {
+        <Offer
+            key={entry.url.clone()}
+            entry={entry.clone()}
+            first={index == 0}
+            can_load={props.can_load && changes}
+            in_use={in_use.is_some()}
+            act={props.act.clone()}
+        />
+    }
+}
+
+fn in_use<'a>(model: &'a ModelPhase, url: &str) -> Option<&'a Loaded> {
     match model {
         ModelPhase::Loaded(loaded) => {
-            matches!(&loaded.source, ModelSource::Url { url: loaded, .. } if loaded == url)
+            let is_this = matches!(&loaded.source, ModelSource::Url { url: loaded, .. } if loaded == url);
+            is_this.then_some(loaded)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -89,7 +98,7 @@ fn Offer(props: &OfferProps) -> Html {
                     class="primary"
                     data-testid="load"
                     data-url={entry.url.clone()}
-                    disabled={!props.can_load || props.in_use}
+                    disabled={!props.can_load}
                     onclick={load}
                 >
                     // The first entry is the demo; browser tests know its button by this name.

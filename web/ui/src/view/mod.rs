@@ -9,6 +9,7 @@ mod footer;
 mod header;
 mod hooks;
 mod icons;
+mod load_options;
 mod message;
 mod models;
 mod progress;

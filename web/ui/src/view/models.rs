@@ -4,11 +4,12 @@
 
 use std::rc::Rc;
 
-use protocol::{CatalogueEntry, ModelSource};
+use protocol::{CatalogueEntry, LoadOptions, ModelSource};
 use web_sys::{File, HtmlInputElement, InputEvent, SubmitEvent};
 use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 
 use super::catalogue::Catalogue;
+use super::load_options::LoadChoices;
 use super::progress::Progress;
 use super::slow_note::slow_note;
 use crate::platform;
@@ -19,6 +20,7 @@ pub(super) struct ModelsProps {
     pub catalogue: Rc<[CatalogueEntry]>,
     pub worker: WorkerPhase,
     pub model: ModelPhase,
+    pub options: LoadOptions,
     pub url: String,
     pub can_load: bool,
     pub answering: bool,
@@ -52,8 +54,10 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                         worker={props.worker}
                         can_load={props.can_load}
                         in_use={props.model.clone()}
+                        options={props.options}
                         act={props.act.clone()}
                     />
+                    <LoadChoices options={props.options} act={props.act.clone()} />
                     { own_models(props) }
                 }
             </div>

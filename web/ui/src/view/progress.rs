@@ -18,7 +18,7 @@ pub(super) struct ProgressProps {
 
 #[component]
 pub(super) fn Progress(props: &ProgressProps) -> Html {
-    let Loading { source, progress, cancelling } = &*props.loading;
+    let Loading { source, progress, cancelling, .. } = &*props.loading;
     let (done, total) = progress.as_ref().map_or((0, 0), |p| (p.done_bytes, p.total_bytes));
     let value = (total > 0).then(|| done.min(total).to_string());
     html! {

@@ -187,6 +187,22 @@ fn an_address_of_the_catalogue_takes_its_hashes_along() {
 }
 
 #[test]
+fn a_model_is_loaded_as_was_chosen_before_the_click() {
+    let asked = |state: &State| match state.outbox.last().map(|outgoing| &outgoing.request) {
+        Some(Request::Load { options, .. }) => *options,
+        _ => panic!("no load"),
+    };
+    let chosen = after(&phase("ready"), [Action::OptionsChanged(small()), Action::Load(demo())]);
+    assert_eq!(asked(&chosen), small());
+    let loaded = hears(&after(&chosen, [Action::OptionsChanged(LoadOptions::default())]), vec![loaded()]);
+    assert_eq!(loaded.loaded().map(|loaded| loaded.options), Some(small()));
+    let again = after(&loaded, [Action::Load(demo())]);
+    assert_eq!(asked(&again), LoadOptions::default());
+    let restarted = after(&chosen, [Action::WorkerCrashed("m".to_owned()), Action::RestartWorker]);
+    assert_eq!(restarted.options, small());
+}
+
+#[test]
 fn a_failure_is_shown_once_and_only_the_latest_few() {
     let mut state = phase("loaded");
     for kind in [FailureKind::Network, FailureKind::Storage, FailureKind::Network] {
