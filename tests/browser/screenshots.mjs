@@ -17,7 +17,6 @@ await page.setViewport(SCREENS.desktop);
 await app.open();
 await picture("models");
 await app.click("load-options");
-await page.evaluate(() => document.querySelector(".own-models").scrollIntoView({ block: "end" }));
 await picture("options");
 if (states[0] !== "models") {
   await app.click("load-demo");
@@ -28,6 +27,10 @@ if (states[0] !== "models") {
   await app.ask("What is the capital of France?");
   await app.finishedAnswer();
   await picture("answer");
+  await app.click("model-chip");
+  await app.click("load-options");
+  await app.choose("option-weights", "8 bits");
+  await picture("in-use");
 }
 await browser.close();
 

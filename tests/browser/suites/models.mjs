@@ -94,13 +94,13 @@ export async function models({ browser }) {
     await app.loadDemo();
     assert.match(await app.text("model-chip"), /1,024 tokens/);
     assert.match(await app.text("model-facts"), /Q8_0/);
-    assert.match(await app.text("context-facts"), /46.1 MB per 1,000 tokens in f32/);
     await app.ask(CAPITAL);
     assert.match((await app.finishedAnswer()).text, /Paris/);
 
     // What is in use can be loaded again only if it would be another.
     const canLoad = () => page.$eval('[data-testid="load"]', (button) => !button.disabled);
     await app.click("model-chip");
+    assert.match(await app.text("context-facts"), /a context of 1,024 tokens, of which 1,000 take 46.1 MB in f32/);
     assert.equal(await canLoad(), false);
     await app.choose("option-weights", "As stored");
     assert.equal(await canLoad(), true);

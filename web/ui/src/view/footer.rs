@@ -41,16 +41,7 @@ fn model_facts(loaded: &Loaded) -> Html {
     let model = &loaded.model;
     let facts =
         format!("{} weights, {}, {}", parameters(model.parameters), model.quantization, bytes(model.bytes));
-    let context =
-        format!("{} per 1,000 tokens in {}", bytes(1000 * model.kv_bytes_per_token), model.kv.name());
-    html! {
-        <>
-            <span class="wide-only" data-testid="model-facts">{ facts }</span>
-            <span class="wide-only" title="Memory that the context takes" data-testid="context-facts">
-                { context }
-            </span>
-        </>
-    }
+    html! { <span class="wide-only" data-testid="model-facts">{ facts }</span> }
 }
 
 fn licence(loaded: &Loaded, catalogue: &[CatalogueEntry]) -> Html {

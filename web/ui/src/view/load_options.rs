@@ -1,10 +1,12 @@
 //! How the next model is loaded: folded away, since what the engine chooses suits most.
 
-use protocol::{Kv, LoadOptions, Quantize};
+use protocol::{Kv, LoadOptions, ModelInfo, Quantize};
 use web_sys::HtmlSelectElement;
 use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 
-use crate::state::Action;
+use super::icons;
+use crate::format::{bytes, count};
+use crate::state::{Action, ModelPhase};
 
 /// The shortest is for devices with little memory, the longest is Llama 3.1's.
 const CONTEXTS: [(Option<u32>, &str); 6] = [
@@ -26,12 +28,13 @@ const WEIGHTS: [(Quantize, &str); 4] = [
 #[derive(Properties, PartialEq)]
 pub(super) struct LoadChoicesProps {
     pub options: LoadOptions,
+    pub model: ModelPhase,
     pub act: Callback<Action>,
 }
 
 #[component]
 pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
-    let LoadChoicesProps { options, act } = props;
+    let LoadChoicesProps { options, model, act } = props;
     let options = *options;
     let context = act.reform(move |context| Action::OptionsChanged(LoadOptions { context, ..options }));
     let kv = act.reform(move |kv| Action::OptionsChanged(LoadOptions { kv, ..options }));
@@ -48,8 +51,17 @@ pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
                 { "For the model that you load next. A longer context takes more memory, and in floats twice as much as \
                    in halves; weights of fewer bits take less, and lose a little." }
             </p>
+            if let ModelPhase::Loaded(loaded) = model {
+                <p class="note" data-testid="context-facts">{ context_facts(&loaded.model) }</p>
+            }
         </details>
     }
+}
+
+fn context_facts(model: &ModelInfo) -> String {
+    let (context, kv) = (count(model.context.into()), model.kv.name());
+    let memory = bytes(model.kv_bytes_per_token.saturating_mul(1000));
+    format!("The model in use has a context of {context} tokens, of which 1,000 take {memory} in {kv}.")
 }
 
 fn precision(kv: Kv) -> (Kv, &'static str) {
@@ -79,7 +91,10 @@ fn choice<T: Copy + PartialEq + 'static, const N: usize>(
     html! {
         <div class="choice">
             <label for={id}>{ label }</label>
-            <select {id} data-testid={id} {onchange}>{ for options }</select>
+            <div class="choice-list">
+                <select {id} data-testid={id} {onchange}>{ for options }</select>
+                { icons::chevron() }
+            </div>
         </div>
     }
 }

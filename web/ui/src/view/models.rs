@@ -57,7 +57,7 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                         options={props.options}
                         act={props.act.clone()}
                     />
-                    <LoadChoices options={props.options} act={props.act.clone()} />
+                    <LoadChoices options={props.options} model={props.model.clone()} act={props.act.clone()} />
                     { own_models(props) }
                 }
             </div>
