@@ -48,6 +48,7 @@ fn check(quantize: Quantize, kv: KvType) {
 fn a_load_takes_what_was_said_before_it() {
     check(Quantize::Never, KvType::F16);
     check(Quantize::Never, KvType::F32);
+    check(Quantize::Never, KvType::I8);
     check(Quantize::WhereItSuits, KvType::F16);
     for quant in [Quant::Q4, Quant::Q4M, Quant::Q6, Quant::Q8, Quant::F16] {
         check(Quantize::To(quant), KvType::F16);
@@ -62,7 +63,7 @@ fn the_longest_context_is_the_models_or_the_devices() {
     let longest =
         |kv, binding_bytes| memory.longest_context(kv, Limits { binding_bytes, workgroups: 65_535 });
     let most = Config::LLAMA_3_1_8B.max_position_embeddings;
-    for kv in [KvType::F16, KvType::F32] {
+    for kv in [KvType::F16, KvType::I8, KvType::F32] {
         assert_eq!(longest(kv, 2 << 30), most, "{kv:?}");
         let within = longest(kv, 1 << 20);
         assert!(0 < within && within < most, "{kv:?}: {within}");

@@ -34,6 +34,8 @@ fn inspect_reports_what_the_header_says() {
         // 3 layers, keys and values, 2 heads of 64, 2 bytes.
         ("/memory/kv_bytes_per_token/f16", json!(3 * 2 * 2 * 64 * 2)),
         ("/memory/kv_bytes_per_token/f32", json!(3 * 2 * 2 * 64 * 4)),
+        // A byte each, and 4 for 32 of them.
+        ("/memory/kv_bytes_per_token/i8", json!(3 * 2 * 2 * (64 + 2 * 4))),
         ("/memory/contexts/0/context", json!(4096)),
         ("/memory/contexts/0/kv_cache/f16", json!(1536 * 4096)),
         ("/memory/contexts/3/context", json!(131_072)),
@@ -102,7 +104,7 @@ fn inspect_tells_what_a_quantized_load_would_take() {
     assert!((least..least * 102 / 100).contains(&weights), "{weights}, at least {least}");
     assert_eq!(report["quantization"], "Q4_0", "what the file holds stays");
     // Every device binds as much as these small heads need.
-    assert_eq!(memory["longest_context"], json!({"f16": 131_072, "f32": 131_072}));
+    assert_eq!(memory["longest_context"], json!({"i8": 131_072, "f16": 131_072, "f32": 131_072}));
 }
 
 #[test]

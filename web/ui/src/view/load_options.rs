@@ -48,8 +48,8 @@ pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
                 { choice("option-weights", "Weights", WEIGHTS, options.quantize, quantize) }
             </div>
             <p class="note">
-                { "For the model that you load next. A longer context takes more memory, and in floats twice as much as \
-                   in halves; weights of fewer bits take less, and lose a little." }
+                { "For the model that you load next. A longer context takes more memory: in floats twice as much as in \
+                   halves, in bytes little more than half as much. Fewer bits lose a little." }
             </p>
             if let ModelPhase::Loaded(loaded) = model {
                 <p class="note" data-testid="context-facts">{ context_facts(&loaded.model) }</p>
@@ -66,6 +66,7 @@ fn context_facts(model: &ModelInfo) -> String {
 
 fn precision(kv: Kv) -> (Kv, &'static str) {
     match kv {
+        Kv::I8 => (kv, "Bytes"),
         Kv::F16 => (kv, "Halves"),
         Kv::F32 => (kv, "Floats"),
     }
