@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use conversation::{Ask, ConversationArgs};
-pub(crate) use convert::{ConvertArgs, VerifyArgs};
+pub(crate) use convert::{ConvertArgs, FolderArgs, SynthesizeArgs, VerifyArgs};
 pub(crate) use load::{ContextArgs, DeviceArgs, KvName, QuantArgs};
 
 use crate::ids::Ids;
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Perplexity(PerplexityArgs),
     /// Turn a model of any kind into a folder that browsers load without further work, quantized if asked.
     Convert(ConvertArgs),
+    /// Make up a model of a true size, with random weights: it says nonsense, and shows what size costs.
+    Synthesize(SynthesizeArgs),
     /// Hash every file of a converted folder again, and compare with its manifest.
     Verify(VerifyArgs),
     /// Measure speed, time to load, and what each token asks of the GPU.

@@ -23,9 +23,9 @@ pub(crate) fn small_files(
     licences: &[(String, Vec<u8>)],
     source: &str,
 ) -> Vec<(String, Vec<u8>)> {
-    let mut files = vec![("config.json".to_owned(), pretty(&config(&checkpoint.config)))];
+    let mut files = vec![("config.json".to_owned(), config_json(&checkpoint.config))];
     if checkpoint.generation != GenerationConfig::default() {
-        files.push(("generation_config.json".to_owned(), pretty(&generation(&checkpoint.generation))));
+        files.push(("generation_config.json".to_owned(), generation_json(&checkpoint.generation)));
     }
     let tokenizer = match &checkpoint.tokenizer {
         TokenizerFile::Gguf(tokenizer) => Some(("tokenizer.gguf", to_gguf(tokenizer), None)),
@@ -87,7 +87,8 @@ fn attribution(checkpoint: &Checkpoint) -> String {
     )
 }
 
-fn config(config: &Config) -> Value {
+/// `config.json`
+pub(crate) fn config_json(config: &Config) -> Vec<u8> {
     let mut json = json!({
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -97,7 +98,7 @@ fn config(config: &Config) -> Value {
         json.extend(dimensions);
         json.insert("rope_scaling".into(), config.rope_scaling.map(rope_scaling).into());
     }
-    json
+    pretty(&json)
 }
 
 fn rope_scaling(scaling: RopeScaling) -> Value {
@@ -110,15 +111,16 @@ fn rope_scaling(scaling: RopeScaling) -> Value {
     })
 }
 
-fn generation(generation: &GenerationConfig) -> Value {
-    json!({
+/// `generation_config.json`
+pub(crate) fn generation_json(generation: &GenerationConfig) -> Vec<u8> {
+    pretty(&json!({
         "eos_token_id": generation.eos_token_ids,
         "bos_token_id": generation.bos_token_id,
         "do_sample": generation.do_sample,
         "temperature": generation.temperature.map(shortest),
         "top_k": generation.top_k,
         "top_p": generation.top_p.map(shortest),
-    })
+    }))
 }
 
 fn tokenizer_config(config: &TokenizerConfig) -> Value {

@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod shard;
 mod source;
+mod synthetic;
 mod verify;
 mod vocabulary;
 
@@ -33,6 +34,7 @@ pub use output::{MemoryOutput, Output};
 pub use report::{Report, TensorReport};
 pub use run::{Options, Progress, convert};
 pub use source::{MemorySource, Source};
+pub use synthetic::{RandomWeights, Synthetic};
 pub use verify::{Damage, verify};
 
 /// SHA-256, which whoever calls has at hand.

@@ -56,6 +56,28 @@ impl Config {
         tie_word_embeddings: false,
     };
 
+    /// Llama 3.2 1B, as its `config.json` says.
+    pub const LLAMA_3_2_1B: Config = Config {
+        hidden_size: 2048,
+        intermediate_size: 8192,
+        num_hidden_layers: 16,
+        head_dim: 64,
+        rope_scaling: Some(RopeScaling::LLAMA_3_2),
+        tie_word_embeddings: true,
+        ..Config::LLAMA_3_1_8B
+    };
+
+    /// Llama 3.2 3B, as its `config.json` says.
+    pub const LLAMA_3_2_3B: Config = Config {
+        hidden_size: 3072,
+        intermediate_size: 8192,
+        num_hidden_layers: 28,
+        num_attention_heads: 24,
+        rope_scaling: Some(RopeScaling::LLAMA_3_2),
+        tie_word_embeddings: true,
+        ..Config::LLAMA_3_1_8B
+    };
+
     /// Checks each field and how they go together; what comes back may be relied on.
     ///
     /// # Errors

@@ -40,6 +40,9 @@ impl RopeScaling {
         original_max_position_embeddings: 8192.0,
     };
 
+    /// Llama 3.2's.
+    pub const LLAMA_3_2: RopeScaling = RopeScaling { factor: 32.0, ..RopeScaling::LLAMA_3_1 };
+
     /// Fails unless the numbers describe a scaling.
     pub(crate) fn validate(self) -> Result<(), FormatError> {
         let RopeScaling { factor, low_freq_factor: low, high_freq_factor: high, .. } = self;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::counters::Counters;
 use crate::readback::ReadbackRing;
 use crate::step::UniformArena;
+use crate::upload::Uploads;
 use crate::{Counts, GpuError, probe};
 
 /// An open device. It is used from one thread.
@@ -18,6 +19,7 @@ pub struct Gpu {
     pub(crate) counters: Counters,
     pub(crate) uniforms: UniformArena,
     pub(crate) readbacks: Rc<ReadbackRing>,
+    pub(crate) uploads: Uploads,
     pub(crate) pipelines: RefCell<HashMap<String, wgpu::ComputePipeline>>,
     limits: Limits,
     report: Report,
@@ -82,13 +84,26 @@ impl Gpu {
         let counters = Counters::default();
         let uniforms = UniformArena::new(&device);
         let readbacks = Rc::new(ReadbackRing::default());
+        let uploads = Uploads::default();
         let limits = Limits {
             binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: limits.max_compute_workgroups_per_dimension,
         };
         let pipelines = RefCell::new(HashMap::new());
         let tier = Cell::new(Tier::Plain);
-        let gpu = Gpu { device, queue, counters, uniforms, readbacks, pipelines, limits, report, tier, lost };
+        let gpu = Gpu {
+            device,
+            queue,
+            counters,
+            uniforms,
+            readbacks,
+            uploads,
+            pipelines,
+            limits,
+            report,
+            tier,
+            lost,
+        };
         gpu.tier.set(gpu.choose_tier(&adapter, choice).await?);
         Ok(gpu)
     }

@@ -20,6 +20,7 @@ mod probe;
 mod readback;
 mod step;
 mod tensor;
+mod upload;
 
 pub use counters::Counts;
 pub use device::{Gpu, Limits, Report, Tier, TierChoice};

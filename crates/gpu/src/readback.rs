@@ -40,6 +40,7 @@ impl Gpu {
         let receipt = self.copy_back(&mut encoder, tensor, offset, words)?;
         self.counters.add(|counts| counts.submits += 1);
         let index = self.queue.submit([encoder.finish()]);
+        self.uploads.submitted();
         receipt.start(self, index)?.words(self).await
     }
 
@@ -123,7 +124,7 @@ impl Drop for Receipt {
 
 impl Gpu {
     /// Natively somebody has to wait for the device; in a browser the event loop does.
-    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
+    pub(crate) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
         let poll = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
         self.alive()?;
         poll.map_err(|error| GpuError::Refused { what: "waiting".to_string(), found: error.to_string() })?;

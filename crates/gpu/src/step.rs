@@ -115,6 +115,7 @@ impl<'a> Step<'a> {
             counts.dispatches += dispatches;
             counts.submits += 1;
         });
+        self.gpu.uploads.submitted();
         self.gpu.queue.submit([encoder.finish()])
     }
 }

@@ -75,17 +75,4 @@ impl Gpu {
             None => Ok(made),
         }
     }
-
-    /// Writes `words` into `tensor` from word `offset` on. Panics past its end: a mistake of ours.
-    pub fn write(&self, tensor: &Tensor, offset: usize, words: &[u32]) {
-        let (start, bytes) = (offset as u64 * 4, bytemuck::cast_slice::<u32, u8>(words));
-        assert!(start + bytes.len() as u64 <= tensor.bytes(), "{}: write past its end", tensor.label);
-        self.counters.add(|counts| counts.bytes_written += bytes.len() as u64);
-        self.queue.write_buffer(&tensor.buffer, start, bytes);
-    }
-
-    /// Writes f32 values, as [`Gpu::write`].
-    pub fn write_f32(&self, tensor: &Tensor, offset: usize, values: &[f32]) {
-        self.write(tensor, offset, bytemuck::cast_slice(values));
-    }
 }

@@ -120,9 +120,14 @@ impl Model {
         self.options.chunk
     }
 
+    /// Bytes of weights on the device.
+    pub fn weight_bytes(&self) -> u64 {
+        self.weights.bytes()
+    }
+
     /// Bytes of weights and KV cache on the device.
     pub fn device_bytes(&self) -> u64 {
-        self.weights.bytes() + self.caches.iter().map(KvCache::bytes).sum::<u64>()
+        self.weight_bytes() + self.caches.iter().map(KvCache::bytes).sum::<u64>()
     }
 
     /// Tokens in the KV cache.

@@ -26,6 +26,11 @@ const COUNTED: usize = 16;
 const DISPATCHES_A_LAYER: usize = 10;
 const DISPATCHES_BESIDES: usize = 4;
 
+/// What a load may hold in memory besides the GPU's buffers, whatever the model.
+const MOST_HELD_MIB: f64 = 512.0;
+
+const MIB: f64 = (1 << 20) as f64;
+
 #[derive(Debug, Serialize)]
 struct Row {
     name: &'static str,
@@ -46,6 +51,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let start = Instant::now();
     let mut engine = load(&args.model, args.device.load_options(context, args.kv))?;
     let mut rows = vec![Row::figure("load", start.elapsed().as_secs_f64(), "s")];
+    rows.extend(held_beside_buffers(&engine));
 
     // Counted first: that also runs every kernel once before speed is measured.
     let counts = counts_per_token(&mut engine)?;
@@ -62,16 +68,30 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
     if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
         rows.extend(count_rows(counts, model.config().num_hidden_layers));
-        rows.push(Row::figure(
-            "memory on the device",
-            model.device_bytes() as f64 / f64::from(1 << 20),
-            "MiB",
-        ));
+        rows.push(Row::figure("memory on the device", model.device_bytes() as f64 / MIB, "MiB"));
     }
     match args.json {
         true => print_json(&rows),
         false => Ok(print(&table(&engine, &rows))?),
     }
+}
+
+/// The most memory that the process has had so far, without the weights if they lie in it, as a software GPU's do.
+/// Caches of keys and values have not been touched yet, so they take none.
+fn held_beside_buffers(engine: &Engine) -> Option<Row> {
+    let Backend::Gpu(model) = engine.backend() else { return None };
+    let weights = if engine.device().software { model.weight_bytes() } else { 0 };
+    let held = peak_memory()?.saturating_sub(weights) as f64 / MIB;
+    let name = "held beside the GPU's buffers, loading";
+    Some(Row { wanted: Some(MOST_HELD_MIB), ..Row::figure(name, held, "MiB") })
+}
+
+/// Bytes of memory that the process had when it had most; known on Linux only.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 /// Ids in a row, from 0 to the last and from the start again: which they are makes no difference to the speed.
@@ -131,7 +151,7 @@ fn table(engine: &Engine, rows: &[Row]) -> String {
     let mut table = format!("{} on {}\n", engine.info().name, engine.device().adapter);
     for Row { name, value, unit, wanted, min, max } in rows {
         // Writing to a `String` cannot fail.
-        let _ = write!(table, "  {name:24} {value:10.2} {unit}");
+        let _ = write!(table, "  {name:38} {value:10.2} {unit}");
         if let Some((min, max)) = min.zip(*max) {
             let _ = write!(table, " ({min:.2} to {max:.2})");
         }

@@ -2,12 +2,14 @@
 
 mod bench;
 mod chat;
+mod conversion;
 mod convert;
 mod generate;
 mod inspect;
 mod logits;
 mod perplexity;
 mod stream;
+mod synthesize;
 mod text;
 mod verify;
 
@@ -26,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::Chat(args) => chat::chat(&args),
         Command::Perplexity(args) => perplexity::perplexity(&args),
         Command::Convert(args) => convert::convert(&args),
+        Command::Synthesize(args) => synthesize::synthesize(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Bench(args) => bench::bench(&args),
     }
