@@ -191,6 +191,11 @@ fn what_cannot_be_converted() {
         (vec!["convert", HUB, HUB], "is the source's own"),
         (vec!["convert", MODEL, &file], "The output folder can't be written"),
         (vec!["convert", MODEL, &out, "--shard-size", "1KB"], "Shards of 1000 bytes are too small"),
+        (
+            vec!["synthesize", theirs, "--like", "llama-3.2-1b"],
+            "has thesis.txt in it, which pronk did not write",
+        ),
+        (vec!["synthesize", &out, "--like", "llama-3.1-8b", "--shard-size", "1KB"], "are too small"),
         (vec!["verify", theirs], "has no manifest.json"),
         (vec!["verify", "/no/such/folder"], "has no manifest.json"),
     ] {
@@ -203,8 +208,14 @@ fn what_cannot_be_converted() {
         vec!["convert", MODEL],
         vec!["convert", MODEL, &out, "--quant", "q5"],
         vec!["convert", MODEL, &out, "--shard-size", "many"],
+        vec!["synthesize", &out],
+        vec!["synthesize", "--like", "llama-3.2-1b"],
+        vec!["synthesize", &out, "--like", "llama-3.2-1b", "--seed", "-1"],
         vec!["verify"],
     ] {
         assert_eq!(pronk(&arguments).code, Some(2), "{arguments:?}");
     }
+    let unknown = pronk(&["synthesize", &out, "--like", "llama-4"]);
+    let known = "[possible values: llama-3.1-8b, llama-3.2-1b, llama-3.2-3b]";
+    assert!(unknown.code == Some(2) && unknown.stderr.contains(known), "{unknown:?}");
 }
