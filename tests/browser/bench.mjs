@@ -1,10 +1,9 @@
 // Speed and memory of the page, as rows for xtask/src/bench.rs.
 
-import { writeFileSync } from "node:fs";
-
 import { App } from "./lib/app.mjs";
 import { launch, openPage } from "./lib/browser.mjs";
-import { outFile, until } from "./lib/harness.mjs";
+import { until } from "./lib/harness.mjs";
+import { Rows } from "./lib/rows.mjs";
 import { reset, weightBytes } from "./lib/server.mjs";
 import { browserName } from "./lib/settings.mjs";
 
@@ -22,16 +21,15 @@ others that there is danger, or show a cheetah that this animal is strong and no
 const { browser } = await launch();
 const { page } = await openPage(browser);
 const app = new App(page);
-const rows = [];
-const row = (name, value, unit, wanted) => rows.push({ name, value, unit, ...(wanted === undefined ? {} : { wanted }) });
+const rows = new Rows(page);
 
 await reset();
 await app.open();
 await page.evaluate(watchFrames);
 let start = Date.now();
 await app.loadDemo();
-row("first load", (Date.now() - start) / 1000, "s");
-await heapRow("heap of the worker at its largest, loading", HEAP_MIB);
+rows.add("first load", (Date.now() - start) / 1000, "s");
+await rows.addHeap("heap of the worker at its largest, loading", HEAP_MIB);
 
 await app.ask(QUESTION);
 await until("forty words", async () => {
@@ -40,29 +38,22 @@ await until("forty words", async () => {
 }, { seconds: 600 });
 if (await app.isBusy()) await app.click("stop");
 await app.finishedAnswer({ seconds: 60 });
-row("prefill", parseFloat(await app.text("prefill-rate")), "tok/s", WANTED.prefill);
-row("decode", parseFloat(await app.text("decode-rate")), "tok/s", WANTED.decode);
-await heapRow("heap of the worker at its largest");
+rows.add("prefill", parseFloat(await app.text("prefill-rate")), "tok/s", WANTED.prefill);
+rows.add("decode", parseFloat(await app.text("decode-rate")), "tok/s", WANTED.decode);
+await rows.addHeap("heap of the worker at its largest");
 const frames = await page.evaluate(() => globalThis.frames_watched);
-row("longest gap between frames", frames.gap, "ms", FRAME_MS);
-if (frames.task !== null) row("longest task on the page's thread", frames.task, "ms", FRAME_MS);
+rows.add("longest gap between frames", frames.gap, "ms", FRAME_MS);
+if (frames.task !== null) rows.add("longest task on the page's thread", frames.task, "ms", FRAME_MS);
 
 await reset();
 await app.open();
 start = Date.now();
 await app.loadDemo();
-row("second load, from storage", (Date.now() - start) / 1000, "s");
-row("weights fetched by the second load", await weightBytes(), "bytes", 0);
+rows.add("second load, from storage", (Date.now() - start) / 1000, "s");
+rows.add("weights fetched by the second load", await weightBytes(), "bytes", 0);
 
-writeFileSync(outFile("bench.json"), JSON.stringify(rows, null, 2));
+rows.write();
 await browser.close();
-
-/** WebAssembly memory never shrinks, so what it has now is the most it has had. Firefox lets no driver into workers. */
-async function heapRow(name, wanted) {
-  if (browserName !== "chromium") return;
-  const sizes = page.workers().map((worker) => worker.evaluate(() => globalThis.pronkMemory?.buffer.byteLength ?? 0));
-  row(name, Math.max(0, ...(await Promise.all(sizes))) / (1024 * 1024), "MiB", wanted);
-}
 
 // Runs in the page. Only Chromium tells how long tasks take; on a machine without a GPU a gap between frames
 // may also mean that the model's work left the page no core.

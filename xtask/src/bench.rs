@@ -1,40 +1,47 @@
 //! `cargo xtask bench`: speed and memory, natively and in both browsers, in one table and in `target/bench.json`.
+//! With models of true sizes only when asked for: that takes half an hour on 2 cores.
 //!
 //! Each place leaves rows of one form, which is all that this module knows of them:
 //! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "wanted": 6.0}]`. Where `wanted` is given and the unit is
 //! a speed, the value should be at least that; for other units, at most.
 //! Natively they come from `pronk bench MODEL --json`, in browsers from `tests/browser/bench.mjs`.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::browser::Stage;
 use crate::command::{command, output, run};
-use crate::demo;
 use crate::places::Places;
-use crate::quantization;
 use crate::report::step;
 use crate::system::{self, Browser};
+use crate::{demo, quantization, real_size};
 
-/// Where the model can run.
+/// Where models can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Where {
     Native,
     Browser,
-    /// Not where, but what: the losses of quantizing. Takes ten minutes, and only if it is asked for.
+    /// Both, with models of true sizes.
+    RealSize,
+    /// Not where, but what: the losses of quantizing.
     Quantization,
 }
 
 impl Where {
-    /// What is measured unless asked otherwise.
-    pub(crate) const ALL: [Where; 2] = [Where::Native, Where::Browser];
+    /// What is measured unless something else is asked for.
+    pub(crate) const USUAL: [Where; 2] = [Where::Native, Where::Browser];
 
     pub(crate) fn from_name(name: &str) -> Result<Where> {
         match name {
             "native" => Ok(Where::Native),
             "browser" => Ok(Where::Browser),
+            "real-size" => Ok(Where::RealSize),
             "quantization" => Ok(Where::Quantization),
-            _ => bail!("There are benches called native, browser and quantization, and none called {name}."),
+            _ => bail!(
+                "There are benches called native, browser, real-size and quantization, and none called {name}."
+            ),
         }
     }
 
@@ -46,9 +53,10 @@ impl Where {
                 Ok(vec![("quantization, of the demo model in f32".to_owned(), quantization::rows(places)?)])
             }
             Where::Browser => {
-                let stage = Stage::set_up(places)?;
-                Browser::ALL.into_iter().map(|browser| in_browser(&stage, browser)).collect()
+                let stage = Stage::set_up(places, &[])?;
+                Browser::ALL.into_iter().map(|browser| in_browser(&stage, browser, "bench.mjs")).collect()
             }
+            Where::RealSize => real_size::rows(places),
         }
     }
 }
@@ -73,13 +81,21 @@ pub(crate) fn bench(wheres: &[Where]) -> Result<()> {
 
 fn native(places: &Places) -> Result<Value> {
     let model = demo::model(places)?;
-    let mut bench =
-        command("cargo", ["run", "--release", "--package", "cli", "--bin", "pronk", "--", "bench"]);
-    system::with_lavapipe(bench.arg(model).arg("--json").current_dir(&places.root))?;
-    let text = step("Measuring natively, on lavapipe", || output(&mut bench))?;
-    let rows =
-        serde_json::from_str(&text).context("`pronk bench --json` printed something else than JSON.")?;
-    Ok(with_aims(rows))
+    let mut bench = pronk(places)?;
+    bench.arg("bench").arg(model).arg("--json");
+    Ok(with_aims(step("Measuring natively, on lavapipe", || pronk_rows(&mut bench))?))
+}
+
+/// `pronk` as it is published, on lavapipe.
+pub(crate) fn pronk(places: &Places) -> Result<Command> {
+    let mut pronk = command("cargo", ["run", "--release", "--package", "cli", "--bin", "pronk", "--"]);
+    system::with_lavapipe(pronk.current_dir(&places.root))?;
+    Ok(pronk)
+}
+
+/// Runs `pronk … --json`, and gives what it printed.
+pub(crate) fn pronk_rows(pronk: &mut Command) -> Result<Value> {
+    serde_json::from_str(&output(pronk)?).context("`pronk --json` printed something else than JSON.")
 }
 
 /// What the demo should reach natively on 2 cores without a GPU, in tokens a second. `pronk bench` knows neither
@@ -95,8 +111,9 @@ fn with_aims(mut rows: Value) -> Value {
     rows
 }
 
-fn in_browser(stage: &Stage, browser: Browser) -> Result<(String, Value)> {
-    let mut script = stage.script("bench.mjs", browser)?;
+/// Runs a script that leaves its rows in `bench.json`.
+pub(crate) fn in_browser(stage: &Stage, browser: Browser, script: &str) -> Result<(String, Value)> {
+    let mut script = stage.script(script, browser)?;
     step(format!("Measuring in {}", browser.name()), || run(&mut script))?;
     let text = std::fs::read_to_string(stage.out(browser).join("bench.json"))?;
     Ok((browser.name().to_owned(), serde_json::from_str(&text)?))

@@ -37,22 +37,23 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Builds the site, fetches the model and the driver, and starts the server.
-    pub(crate) fn set_up(places: &Places) -> Result<Stage> {
+    /// Builds the site, fetches the model and the driver, and starts the server, which serves `more` as well.
+    pub(crate) fn set_up(places: &Places, more: &[Mount]) -> Result<Stage> {
         system::set_up()?;
         let model = demo::model(places)?;
         let folder = site::build(places)?;
         let puppeteer = tools::puppeteer(places)?;
         let fixtures = places.target.join("browser/fixtures");
         empty_folder(&fixtures)?;
-        let site = Site::new(vec![
+        let mut mounts = vec![
             Mount { path: "/pronk/".to_owned(), folder },
             Mount { path: "/pronk/models/".to_owned(), folder: demo::folder(places) },
             Mount { path: "/fixtures/".to_owned(), folder: fixtures.clone() },
             Mount { path: "/pages/".to_owned(), folder: places.root.join("tests/browser/pages") },
-        ])?;
-        let server =
-            Server::start(site, 0, TestHooks::On).context("The test server could not be started.")?;
+        ];
+        mounts.extend_from_slice(more);
+        let server = Server::start(Site::new(mounts)?, 0, TestHooks::On)
+            .context("The test server could not be started.")?;
         Ok(Stage { places: places.clone(), server, puppeteer, fixtures, model })
     }
 
@@ -81,7 +82,7 @@ impl Stage {
 
 /// The tests of these suites, or of all if none is named, in every browser.
 pub(crate) fn test(places: &Places, suites: &[&str]) -> Result<Tally> {
-    let stage = Stage::set_up(places)?;
+    let stage = Stage::set_up(places, &[])?;
     // If this fails, the test that compiles them does too, and says that there are none.
     if let Err(error) = step("Writing down all shaders", || write_shaders(&stage)) {
         println!("    FAILED: {error:#}");
@@ -110,7 +111,7 @@ fn write_shaders(stage: &Stage) -> Result<()> {
 /// Pictures of the page, for the README and for eyes.
 pub(crate) fn screenshots() -> Result<()> {
     let places = Places::find()?;
-    let stage = Stage::set_up(&places)?;
+    let stage = Stage::set_up(&places, &[])?;
     let out = places.target.join("screenshots");
     empty_folder(&out)?;
     let mut script = stage.script("screenshots.mjs", Browser::Chromium)?;

@@ -24,6 +24,6 @@ export const fault = (path, kind, { value, times } = {}) => {
 
 /** Bytes of weights that went out since the last reset. */
 export async function weightBytes() {
-  const weights = (await requests()).filter(({ path }) => path.endsWith(".gguf"));
+  const weights = (await requests()).filter(({ path }) => /\.(gguf|safetensors)$/.test(path));
   return weights.reduce((sum, { sent }) => sum + sent, 0);
 }

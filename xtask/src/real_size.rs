@@ -1,0 +1,65 @@
+//! Models of true sizes: 8B natively, and 1B in both browsers. Their weights are random, and so is what they say.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::bench::{in_browser, pronk, pronk_rows};
+use crate::browser::Stage;
+use crate::places::Places;
+use crate::report::step;
+use crate::system::Browser;
+use xtask::serve::Mount;
+
+const NATIVE: &str = "llama-3.1-8b";
+const BROWSER: &str = "llama-3.2-1b";
+
+/// A token of 8B takes seconds on 2 cores, so few are asked for.
+const TOKENS: [&str; 4] = ["--prompt-tokens", "16", "--decode-tokens", "8"];
+
+/// The most seconds that a folder may take to be made, for each thousand million weights. There is none for a folder
+/// that was there.
+const SECONDS_A_BILLION: f64 = 30.0;
+
+/// The rows of all three places.
+pub(crate) fn rows(places: &Places) -> Result<Vec<(String, Value)>> {
+    let folder = places.target.join("real-size");
+    std::fs::create_dir_all(&folder)?;
+    let native = of_8b(places, &folder)?;
+    synthesize(places, &folder, BROWSER)?;
+    let more = Mount { path: "/real-size/".to_owned(), folder: folder.clone() };
+    let stage = Stage::set_up(places, &[more])?;
+    let mut all = vec![(format!("native, lavapipe, {NATIVE}"), native)];
+    for browser in Browser::ALL {
+        let (name, rows) = in_browser(&stage, browser, "real-size.mjs")?;
+        all.push((format!("{name}, {BROWSER}"), rows));
+    }
+    println!("\nThe models stay in {}, to be used again; the folder may be removed.", folder.display());
+    Ok(all)
+}
+
+fn of_8b(places: &Places, folder: &Path) -> Result<Value> {
+    let (model, seconds) = synthesize(places, folder, NATIVE)?;
+    let mut bench = pronk(places)?;
+    bench.arg("bench").arg(&model).args(TOKENS).arg("--json");
+    let mut rows = step(format!("Measuring {NATIVE} natively, on lavapipe"), || pronk_rows(&mut bench))?;
+    let made = seconds.map(|seconds| {
+        let wanted = SECONDS_A_BILLION * 8.0;
+        json!({ "name": "synthesizing the folder", "value": seconds, "unit": "s", "wanted": wanted })
+    });
+    rows.as_array_mut().into_iter().for_each(|rows| rows.extend(made.clone()));
+    Ok(rows)
+}
+
+/// Makes a folder, and says how long it took; one that is there is hashed and kept, so that takes no time worth telling.
+fn synthesize(places: &Places, folder: &Path, like: &str) -> Result<(PathBuf, Option<f64>)> {
+    let model = folder.join(like);
+    let is_there = model.join("manifest.json").is_file();
+    let mut synthesize = pronk(places)?;
+    synthesize.args(["synthesize", "--like", like, "--quant", "q4", "--json"]).arg(&model);
+    let start = Instant::now();
+    step(format!("Making up a model of the size of {like}"), || pronk_rows(&mut synthesize))?;
+    Ok((model, (!is_there).then(|| start.elapsed().as_secs_f64())))
+}
