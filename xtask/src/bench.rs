@@ -3,7 +3,7 @@
 //!
 //! Each place leaves rows of one form, which is all that this module knows of them:
 //! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "wanted": 6.0}]`. Where `wanted` is given and the unit is
-//! a speed, the value should be at least that; for other units, at most.
+//! a speed, or `x` for one speed by another, the value should be at least that; for other units, at most.
 //! Natively they come from `pronk bench MODEL --json`, in browsers from `tests/browser/bench.mjs`.
 
 use std::process::Command;
@@ -16,7 +16,7 @@ use crate::command::{command, output, run};
 use crate::places::Places;
 use crate::report::step;
 use crate::system::{self, Browser};
-use crate::{demo, quantization, real_size};
+use crate::{converting, demo, quantization, real_size};
 
 /// Where models can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,21 @@ fn native(places: &Places) -> Result<Value> {
     let model = demo::model(places)?;
     let mut bench = pronk(places)?;
     bench.arg("bench").arg(model).arg("--json");
-    Ok(with_aims(step("Measuring natively, on lavapipe", || pronk_rows(&mut bench))?))
+    let mut rows = with_aims(step("Measuring natively, on lavapipe", || pronk_json(&mut bench))?);
+    if let Some(rows) = rows.as_array_mut() {
+        rows.extend(reading(places)?);
+        rows.extend(converting::rows(places)?);
+    }
+    Ok(rows)
+}
+
+/// How fast quantized blocks come into the layout of a GPU, on one core.
+fn reading(places: &Places) -> Result<Vec<Value>> {
+    let mut speeds =
+        command("cargo", ["run", "--release", "--package", "format", "--example", "block_speed"]);
+    speeds.args(["--", "--json"]).current_dir(&places.root);
+    let text = step("Measuring how fast blocks are read", || output(&mut speeds))?;
+    serde_json::from_str(&text).context("block_speed printed something else than JSON.")
 }
 
 /// `pronk` as it is published, on lavapipe.
@@ -94,7 +108,7 @@ pub(crate) fn pronk(places: &Places) -> Result<Command> {
 }
 
 /// Runs `pronk … --json`, and gives what it printed.
-pub(crate) fn pronk_rows(pronk: &mut Command) -> Result<Value> {
+pub(crate) fn pronk_json(pronk: &mut Command) -> Result<Value> {
     serde_json::from_str(&output(pronk)?).context("`pronk --json` printed something else than JSON.")
 }
 
@@ -131,12 +145,12 @@ fn line(row: &Value) -> String {
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let (name, unit, value) = (text("name"), text("unit"), row["value"].as_f64().unwrap_or(f64::NAN));
     let verdict = row["wanted"].as_f64().map_or_else(String::new, |wanted| {
-        let more_is_better = unit.ends_with("/s");
+        let more_is_better = unit.ends_with("/s") || unit == "x";
         let good = if more_is_better { value >= wanted } else { value <= wanted };
         let bound = if more_is_better { "at least" } else { "at most" };
         format!("   {} ({bound} {wanted})", if good { "good" } else { "SHORT OF THE AIM" })
     });
-    format!("{name:36} {value:>12.2} {unit:8}{verdict}")
+    format!("{name:40} {value:>12.2} {unit:8}{verdict}")
 }
 
 #[cfg(test)]
@@ -156,7 +170,14 @@ mod tests {
 
     #[test]
     fn speeds_are_wanted_high_and_all_else_low() {
-        let rows = [("tok/s", 7.0, true), ("tok/s", 5.0, false), ("MiB", 7.0, false), ("MiB", 5.0, true)];
+        let rows = [
+            ("tok/s", 7.0, true),
+            ("tok/s", 5.0, false),
+            ("x", 7.0, true),
+            ("x", 5.0, false),
+            ("MiB", 7.0, false),
+            ("MiB", 5.0, true),
+        ];
         for (unit, value, good) in rows {
             let row = json!({ "name": "x", "value": value, "unit": unit, "wanted": 6.0 });
             assert_eq!(line(&row).contains("good"), good, "{value} {unit}");

@@ -9,6 +9,7 @@
 mod bench;
 mod browser;
 mod command;
+mod converting;
 mod demo;
 mod dist;
 mod llama_vocabulary;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::bench::{in_browser, pronk, pronk_rows};
+use crate::bench::{in_browser, pronk, pronk_json};
 use crate::browser::Stage;
 use crate::places::Places;
 use crate::report::step;
@@ -44,7 +44,7 @@ fn of_8b(places: &Places, folder: &Path) -> Result<Value> {
     let (model, seconds) = synthesize(places, folder, NATIVE)?;
     let mut bench = pronk(places)?;
     bench.arg("bench").arg(&model).args(TOKENS).arg("--json");
-    let mut rows = step(format!("Measuring {NATIVE} natively, on lavapipe"), || pronk_rows(&mut bench))?;
+    let mut rows = step(format!("Measuring {NATIVE} natively, on lavapipe"), || pronk_json(&mut bench))?;
     let made = seconds.map(|seconds| {
         let wanted = SECONDS_A_BILLION * 8.0;
         json!({ "name": "synthesizing the folder", "value": seconds, "unit": "s", "wanted": wanted })
@@ -60,6 +60,6 @@ fn synthesize(places: &Places, folder: &Path, like: &str) -> Result<(PathBuf, Op
     let mut synthesize = pronk(places)?;
     synthesize.args(["synthesize", "--like", like, "--quant", "q4", "--json"]).arg(&model);
     let start = Instant::now();
-    step(format!("Making up a model of the size of {like}"), || pronk_rows(&mut synthesize))?;
+    step(format!("Making up a model of the size of {like}"), || pronk_json(&mut synthesize))?;
     Ok((model, (!is_there).then(|| start.elapsed().as_secs_f64())))
 }
