@@ -195,8 +195,14 @@ fn write_shards(
         let name = plan.shard_name(shard);
         let bytes = to_file(&name, &arrays)?;
         drop(arrays);
-        write_whole(output, &name, &bytes)?;
-        let (file, positions) = (ManifestFile::of(&name, &bytes, hash), positions(&bytes)?);
+        // Hashing takes as long as the disk does, so both go on at once.
+        let (file, written) = std::thread::scope(|scope| {
+            let hashing = scope.spawn(|| ManifestFile::of(&name, &bytes, hash));
+            let written = write_whole(output, &name, &bytes);
+            (hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), written)
+        });
+        written?;
+        let positions = positions(&bytes)?;
         journal.add(output, &name, hex(&file.sha256))?;
         if let Some(place) = shards.get_mut(shard) {
             *place = Some(Shard { file, positions });

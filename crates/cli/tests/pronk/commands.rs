@@ -223,6 +223,11 @@ fn bench_prints_rows_for_xtask() {
     {
         assert_eq!((&row(name)["value"], &row(name)["wanted"]), (&json!(exactly), &json!(exactly)), "{name}");
     }
+    if cfg!(target_os = "linux") {
+        let held = row("held beside the GPU's buffers, loading");
+        let [value, wanted] = ["value", "wanted"].map(|key| held[key].as_f64().unwrap());
+        assert!(value > 1.0 && value <= wanted, "{held}");
+    }
     assert_eq!(fields(row("decode")), ["name", "value", "unit", "min", "max"]);
     assert_eq!(row("decode")["unit"], "tok/s");
 

@@ -53,7 +53,7 @@ pub(super) fn pack_bf16(values: &[f32], out: &mut Vec<u8>) {
 }
 
 /// The value of a little-endian binary16.
-pub(super) fn widen(le: [u8; 2]) -> f32 {
+pub(crate) fn widen(le: [u8; 2]) -> f32 {
     let half = u16::from_le_bytes(le);
     let magnitude = u32::from(half & 0x7fff) << LACKS;
     // A subnormal has no leading one: with that of the smallest normal, it is too large by just that.

@@ -3,10 +3,14 @@
 use half::f16;
 
 use super::{BLOCK, Quants, SUPER, Scales, TILE, WeightType};
+use crate::blocks::float;
 
 /// The values of all whole rows in `words`, `[rows, columns]`. `scales` are those of as many rows.
 /// Panics if there are fewer scales than that: layouts are ours, and checked when they are read from outside.
 pub fn unpack_rows(dtype: WeightType, columns: usize, words: &[u32], scales: &[u32]) -> Vec<f32> {
+    if dtype.scales() == Scales::None {
+        return floats(dtype.quants(), words);
+    }
     let (row_words, tile_words) = (dtype.row_words(columns), dtype.tile_scale_words(columns));
     let mut values = Vec::with_capacity(words.len() / row_words * columns);
     for (row, words) in words.chunks_exact(row_words).enumerate() {
@@ -20,6 +24,23 @@ pub fn unpack_rows(dtype: WeightType, columns: usize, words: &[u32], scales: &[u
                 quants.iter().map(move |quant| scale * (quant - offset) + minimum)
             }));
         }
+    }
+    values
+}
+
+/// Values that lie as they are: a model of halves is read at the speed of copying them.
+fn floats(quants: Quants, words: &[u32]) -> Vec<f32> {
+    match quants {
+        Quants::F16 => halves(words, |half| float::widen(half.to_le_bytes())),
+        Quants::BF16 => halves(words, |half| f32::from_bits(u32::from(half) << 16)),
+        _ => words.iter().map(|word| f32::from_bits(*word)).collect(),
+    }
+}
+
+fn halves(words: &[u32], value: impl Fn(u16) -> f32) -> Vec<f32> {
+    let mut values = vec![0.0; 2 * words.len()];
+    for (pair, word) in values.as_chunks_mut().0.iter_mut().zip(words) {
+        *pair = [value(*word as u16), value((*word >> 16) as u16)];
     }
     values
 }
@@ -79,14 +100,12 @@ impl Tile<'_> {
 fn quants(quants: Quants, words: &[u32]) -> Vec<f32> {
     let nibble = |column: usize| words[column % 16 / 4] >> (column % 4 * 8 + column / 16 * 4) & 15;
     let top = |column: usize| words[4 + column / 16] >> (column % 4 * 8 + column % 16 / 4 * 2) & 3;
-    let half = |column: usize| (words[column / 2] >> (column % 2 * 16)) as u16;
     let quant = |column: usize| match quants {
         Quants::Q4 => nibble(column) as f32,
         Quants::Q6 => (nibble(column) | top(column) << 4) as f32,
         Quants::Q8 => f32::from(words[column / 4].to_le_bytes()[column % 4].cast_signed()),
-        Quants::F16 => f16::from_bits(half(column)).to_f32(),
-        Quants::BF16 => f32::from_bits(u32::from(half(column)) << 16),
-        Quants::F32 => f32::from_bits(words[column]),
+        // They have no scales: see `floats`.
+        Quants::F16 | Quants::BF16 | Quants::F32 => f32::from_bits(words[column]),
     };
     (0..BLOCK).map(quant).collect()
 }
