@@ -1,5 +1,6 @@
 //! The command line: what can be asked, and the words for it.
 
+mod bench;
 mod conversation;
 mod convert;
 mod load;
@@ -7,6 +8,7 @@ mod load;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use conversation::{Ask, ConversationArgs};
 pub(crate) use convert::{ConvertArgs, FolderArgs, SynthesizeArgs, VerifyArgs};
 pub(crate) use load::{ContextArgs, DeviceArgs, KvName, QuantArgs};
@@ -194,26 +196,6 @@ pub(crate) struct PerplexityArgs {
     #[arg(long, value_enum, default_value_t = KvName::F32)]
     pub(crate) kv: KvName,
     /// Print {"tokens":…,"perplexity":…,"against":{…}}
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchArgs {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) device: DeviceArgs,
-    /// How the GPU stores keys and values.
-    #[arg(long, value_enum, default_value_t = KvName::F16)]
-    pub(crate) kv: KvName,
-    /// Tokens of the prompt.
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    pub(crate) prompt_tokens: u32,
-    /// Tokens to generate after it.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
-    pub(crate) decode_tokens: u32,
-    /// Print a list of rows, each as {"name":"…","value":…,"unit":"…"}
     #[arg(long)]
     pub(crate) json: bool,
 }
