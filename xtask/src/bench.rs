@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: speed and memory, natively and in both browsers, in one table and in `target/bench.json`.
-//! With models of true sizes only when asked for: that takes half an hour on 2 cores.
+//! With models of true sizes only when asked for: that takes a quarter of an hour on 2 cores.
 //!
 //! Each place leaves rows of one form, which is all that this module knows of them:
 //! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "wanted": 6.0}]`. Where `wanted` is given and the unit is

@@ -38,8 +38,8 @@ cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
 cargo xtask bench [native | browser | real-size | quantization]
     Measures speed and memory, prints a table, and writes target/bench.json. Only when asked for: models of the sizes of
-    Llama 3.1 8B and 3.2 1B, which take 6 GB below target/ and half an hour on 2 cores; and what quantizing loses beside
-    gguf-py, which takes ten minutes.
+    Llama 3.1 8B and 3.2 1B, which take 6 GB below target/ and a quarter of an hour on 2 cores; and what quantizing
+    loses beside gguf-py, which takes ten minutes.
 cargo xtask screenshots
     Takes pictures of the page, into target/screenshots.";
 

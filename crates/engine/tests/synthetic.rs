@@ -37,8 +37,13 @@ fn hash(bytes: &[u8]) -> format::Hash {
     Hash::of(bytes).0
 }
 
-/// A folder, in shards so small that matrices go on from one to the next, and the types that its tensors have.
-fn synthesize(config: Config, seed: u64) -> (BTreeMap<String, Vec<u8>>, Vec<(String, &'static str)>) {
+type Folder = BTreeMap<String, Vec<u8>>;
+
+/// Names of tensors, and the types that they have in the folder.
+type Types = Vec<(String, &'static str)>;
+
+/// A folder, in shards so small that matrices go on from one to the next.
+fn synthesize(config: Config, seed: u64) -> (Folder, Types) {
     let Synthetic { checkpoint, source, licences } = Synthetic::new("Tiny", config, seed).unwrap();
     let source_name = "random numbers".to_owned();
     let options =
@@ -51,7 +56,7 @@ fn synthesize(config: Config, seed: u64) -> (BTreeMap<String, Vec<u8>>, Vec<(Str
     (output.files(), report.tensors.into_iter().map(|tensor| (tensor.name, tensor.to)).collect())
 }
 
-fn load(files: &BTreeMap<String, Vec<u8>>, device: Device) -> Engine {
+fn load(files: &Folder, device: Device) -> Engine {
     let files = files.iter().fold(MemoryFiles::new(), |all, (name, bytes)| all.with(name, bytes.clone()));
     let options = LoadOptions { device, context: Some(64), kv: KvType::F32 };
     block_on(Engine::load(Origin { files: &files, store: &NoStore }, options, &mut |_| {})).unwrap()
