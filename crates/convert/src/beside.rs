@@ -120,6 +120,7 @@ pub(crate) fn generation_json(generation: &GenerationConfig) -> Vec<u8> {
         "temperature": generation.temperature.map(shortest),
         "top_k": generation.top_k,
         "top_p": generation.top_p.map(shortest),
+        "repetition_penalty": generation.repetition_penalty.map(shortest),
     }))
 }
 

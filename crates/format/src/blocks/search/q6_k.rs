@@ -19,7 +19,7 @@ pub(in crate::blocks) fn q6_k(values: &[f32; 256]) -> [u8; 210] {
     let mut fitted = [0.0f32; 16];
     for (scale, values) in fitted.iter_mut().zip(sixteens) {
         let largest = farthest(values);
-        *scale = best_scale(&whole(values, largest), &[1; 16], LEVELS, &TRIED) * (largest / ONE);
+        *scale = best_scale(&whole(values, largest), LEVELS, &TRIED) * (largest / ONE);
     }
     let largest = farthest(&fitted);
     // The bytes make up for what a small half lacks in bits; so even weights of 1e-6 are not lost.

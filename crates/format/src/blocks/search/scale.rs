@@ -11,7 +11,7 @@ pub(super) struct Levels {
     pub(super) fraction: u32,
 }
 
-/// The scale that serves some levels best, and what it keeps: `(Σ w x q)² / Σ w q²`.
+/// The scale that serves some levels best, and what it keeps: `(Σ x q)² / Σ q²`.
 #[derive(Clone, Copy)]
 struct Fit {
     kept: f32,
@@ -26,33 +26,22 @@ pub(super) fn whole<const LEN: usize>(values: &[f32; LEN], largest: f32) -> [i16
 }
 
 /// The best scale for whole numbers `x`, of which the largest is tried at the levels `tried`.
-///
-/// Errors count by `weights`, which may be so large that the sums stay within 31 bits.
 #[inline(always)]
-pub(super) fn best_scale<const LEN: usize>(
-    x: &[i16; LEN],
-    weights: &[i16; LEN],
-    levels: Levels,
-    tried: &[f32],
-) -> f32 {
+pub(super) fn best_scale<const LEN: usize>(x: &[i16; LEN], levels: Levels, tried: &[f32]) -> f32 {
     // A product with it has one level in its upper 16 bits, before the fraction.
     let one_level = 65_536.0 * (1 << levels.fraction) as f32;
     let mut best = Fit { kept: 0.0, d: ONE / f32::from(levels.lowest) };
     for level in tried {
-        best = best.or(fit(x, weights, (level * (one_level / ONE)) as i16, levels));
+        best = best.or(fit(x, (level * (one_level / ONE)) as i16, levels));
     }
-    best.or(fit(x, weights, (one_level / best.d) as i16, levels)).d
+    best.or(fit(x, (one_level / best.d) as i16, levels)).d
 }
 
 #[inline(always)]
-fn fit<const LEN: usize>(x: &[i16; LEN], weights: &[i16; LEN], factor: i16, levels: Levels) -> Fit {
+fn fit<const LEN: usize>(x: &[i16; LEN], factor: i16, levels: Levels) -> Fit {
     let Levels { lowest, highest, fraction } = levels;
-    let mut q = x.map(|x| nearest_level(x, factor, 0, fraction).clamp(lowest, highest));
-    let unweighted = q;
-    for (q, weight) in q.iter_mut().zip(weights) {
-        *q *= weight;
-    }
-    let (xq, qq) = (dot(x, &q) as f32, dot(&unweighted, &q) as f32);
+    let q = x.map(|x| nearest_level(x, factor, 0, fraction).clamp(lowest, highest));
+    let (xq, qq) = (dot(x, &q) as f32, dot(&q, &q) as f32);
     let d = xq / qq;
     Fit { kept: xq * d, d }
 }
