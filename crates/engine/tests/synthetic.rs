@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use convert::{MemoryOutput, Options, Quant, Synthetic, convert, verify};
+use convert::{MemoryOutput, Options, Synthetic, convert, verify};
 use engine::{Device, Engine, LoadOptions, Origin, StopFlag};
-use format::{Config, RopeScaling};
+use format::{Config, Quant, RopeScaling};
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
-use protocol::{FinishReason, GenerateOptions, Message, Role};
+use protocol::{Conversation, FinishReason, GenerateOptions, Message, Role};
 use store::{Hash, MemoryFiles, NoStore};
 
 /// Llama 3.2's but for the sizes, of which the vocabulary is no multiple of anything.
@@ -58,7 +58,7 @@ fn synthesize(config: Config, seed: u64) -> (Folder, Types) {
 
 fn load(files: &Folder, device: Device) -> Engine {
     let files = files.iter().fold(MemoryFiles::new(), |all, (name, bytes)| all.with(name, bytes.clone()));
-    let options = LoadOptions { device, context: Some(64), kv: KvType::F32 };
+    let options = LoadOptions { device, context: Some(64), kv: KvType::F32, ..LoadOptions::default() };
     block_on(Engine::load(Origin { files: &files, store: &NoStore }, options, &mut |_| {})).unwrap()
 }
 
@@ -122,8 +122,9 @@ fn it_chats_and_is_no_llama() {
         (engine.info().name.as_str(), engine.info().built_with_llama),
         ("Synthetic Tiny of Llama shape", false)
     );
-    let messages = [Message { role: Role::User, content: "What is it?".to_owned() }];
+    let message = Message { role: Role::User, content: "What is it?".to_owned() };
+    let conversation = Conversation::from(vec![message.into()]);
     let options = GenerateOptions { max_tokens: Some(5) };
-    let answer = block_on(engine.chat(&messages, &options, &StopFlag::default(), &mut |_| {})).unwrap();
+    let answer = block_on(engine.chat(&conversation, &options, &StopFlag::default(), &mut |_| {})).unwrap();
     assert_eq!((answer.ids.len(), answer.reason), (5, FinishReason::MaxTokens));
 }

@@ -174,10 +174,12 @@ mod tests {
         }
     }
 
+    /// With the heads of Llama 3.1 8B that share a kv head: enough turns of loops for lavapipe to end them silently,
+    /// if each took one position.
     #[test]
     fn the_end_of_128k() {
         for dtype in KvType::ALL {
-            check(Heads { heads: 2, kv_heads: 1, head_dim: 8 }, dtype, 131_070, 2);
+            check(Heads { heads: 4, kv_heads: 1, head_dim: 128 }, dtype, 131_071, 1);
         }
     }
 

@@ -15,7 +15,8 @@ const LOWEST = -3.0e38;
 
 // Positions in one turn of a loop. It is more than one for lavapipe's sake (Mesa's LP_MAX_TGSI_LOOP_ITERATIONS): there
 // all loops of an invocation together end after 65,535 turns, silently.
-const STRIDE = 8u;
+const STRIDE = 16u;
+const QUAD_STRIDE = select(1u, 4u, QUADS % 4u == 0u);
 
 var<workgroup> queries: array<vec4f, OUTPUTS>;
 var<workgroup> scores: array<array<f32, TILE>, GROUP>;
@@ -57,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
                 let head = output / QUADS;
                 var sum = sums[j] * correction[head];
                 for (var i = 0u; i < count; i += STRIDE) {
-                    sum += weighted(kv_head, start, i, output) + weighted(kv_head, start, i + 1u, output);
-                    sum += weighted(kv_head, start, i + 2u, output) + weighted(kv_head, start, i + 3u, output);
-                    sum += weighted(kv_head, start, i + 4u, output) + weighted(kv_head, start, i + 5u, output);
-                    sum += weighted(kv_head, start, i + 6u, output) + weighted(kv_head, start, i + 7u, output);
+                    sum += four_weighted(kv_head, start, i, output);
+                    sum += four_weighted(kv_head, start, i + 4u, output);
+                    sum += four_weighted(kv_head, start, i + 8u, output);
+                    sum += four_weighted(kv_head, start, i + 12u, output);
                 }
                 sums[j] = sum;
             }
@@ -83,18 +84,24 @@ fn score(kv_head: u32, position: u32, kv_len: u32, lane: u32) {
         sums[head] = select(LOWEST, 0.0, position < kv_len);
     }
     if position < kv_len {
-        for (var span = 0u; span < SPANS; span++) {
-            let scale = key_scale(kv_head, position, span);
-            for (var quad = span * SPAN; quad < (span + 1u) * SPAN; quad++) {
-                let key = scale * unpack_quad(keys[key_at(kv_head, position, quad)]);
-                for (var head = 0u; head < GROUP; head++) {
-                    sums[head] += dot(key, queries[head * QUADS + quad]);
-                }
+        for (var quad = 0u; quad < QUADS; quad += QUAD_STRIDE) {
+            score_quad(kv_head, position, quad, &sums);
+            if QUAD_STRIDE == 4u {
+                score_quad(kv_head, position, quad + 1u, &sums);
+                score_quad(kv_head, position, quad + 2u, &sums);
+                score_quad(kv_head, position, quad + 3u, &sums);
             }
         }
     }
     for (var head = 0u; head < GROUP; head++) {
         scores[head][lane] = sums[head];
+    }
+}
+
+fn score_quad(kv_head: u32, position: u32, quad: u32, sums: ptr<function, array<f32, GROUP>>) {
+    let key = key_scale(kv_head, position, quad / SPAN) * unpack_quad(keys[key_at(kv_head, position, quad)]);
+    for (var head = 0u; head < GROUP; head++) {
+        (*sums)[head] += dot(key, queries[head * QUADS + quad]);
     }
 }
 
@@ -112,6 +119,11 @@ fn value_scale(kv_head: u32, position: u32, span: u32) -> f32 {
     return 1.0;
 }
 
+fn four_weighted(kv_head: u32, start: u32, i: u32, output: u32) -> vec4f {
+    return weighted(kv_head, start, i, output) + weighted(kv_head, start, i + 1u, output)
+        + weighted(kv_head, start, i + 2u, output) + weighted(kv_head, start, i + 3u, output);
+}
+
 // A position's value as it counts in an output. Positions past the end of a tile's count for nothing: their weights
 // are zero, and what lies in the cache there are numbers.
 fn weighted(kv_head: u32, start: u32, i: u32, output: u32) -> vec4f {
@@ -124,7 +136,8 @@ fn weighted(kv_head: u32, start: u32, i: u32, output: u32) -> vec4f {
 fn soften(head: u32) {
     var most = vec4f(highest[head]);
     for (var i = 0u; i < TILE; i += STRIDE) {
-        most = max(most, max(four_scores(head, i), four_scores(head, i + 4u)));
+        let first = max(four_scores(head, i), four_scores(head, i + 4u));
+        most = max(most, max(first, max(four_scores(head, i + 8u), four_scores(head, i + 12u))));
     }
     soften_to(head, max(max(most.x, most.y), max(most.z, most.w)));
 }
@@ -133,6 +146,7 @@ fn soften_to(head: u32, most: f32) {
     var sums = vec4f(0.0);
     for (var i = 0u; i < TILE; i += STRIDE) {
         sums += four_weights(head, i, most) + four_weights(head, i + 4u, most);
+        sums += four_weights(head, i + 8u, most) + four_weights(head, i + 12u, most);
     }
     let sum = (sums.x + sums.y) + (sums.z + sums.w);
     correction[head] = exp2(highest[head] - most);
