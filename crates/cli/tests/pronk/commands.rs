@@ -66,7 +66,7 @@ fn inspect_tells_a_person() {
         "  parameters   1,708,288, most of them as Q4_0",
         "  context      131,072 tokens",
         "  memory       1.61 MB of weights; beside them, keys and values by tokens of context:",
-        "                        4,096     6.29 MB    12.58 MB",
+        "                        4,096     3.54 MB     6.29 MB    12.58 MB",
         "  llama.block_count = 3 as u32",
     ] {
         assert!(text.lines().any(|found| found == line), "{line:?} is not in:\n{text}");
