@@ -100,6 +100,21 @@ mod tests {
         }
     }
 
+    /// The Hadamard transform of blocks of a head, from its definition: row `i` has the sign of the ones that `i` and the
+    /// column have in common.
+    fn spread(head: &mut [f32], dtype: KvType) {
+        if dtype != KvType::I8 {
+            return;
+        }
+        let len = 4 << dtype.span(head.len()).trailing_zeros();
+        for block in head.chunks_exact_mut(len) {
+            let sign = |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+            let row = |i| block.iter().enumerate().map(|(j, x)| sign(i, j) * x).sum::<f32>();
+            let spread: Vec<f32> = (0..len).map(|i| row(i) / (len as f32).sqrt()).collect();
+            block.copy_from_slice(&spread);
+        }
+    }
+
     /// q goes to `q`, turned; k to the cache, turned; v to the cache, as it is.
     #[track_caller]
     fn check(heads: Heads, dtype: KvType, position: usize, seq_len: usize) {
@@ -133,9 +148,10 @@ mod tests {
         for (token, row) in rows.chunks_exact(width).take(seq_len).enumerate() {
             let mut row = row.to_vec();
             let turned = heads.q_columns() + heads.kv_columns();
-            row[..turned]
-                .chunks_exact_mut(heads.head_dim)
-                .for_each(|head| turn(head, position + token, &factors));
+            for head in row[..turned].chunks_exact_mut(heads.head_dim) {
+                turn(head, position + token, &factors);
+                spread(head, dtype);
+            }
             expected[token * heads.q_columns()..][..heads.q_columns()]
                 .copy_from_slice(&row[..heads.q_columns()]);
             let stored = |words: &[Vec<u32>], half| -> Vec<f32> {

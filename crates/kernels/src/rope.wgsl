@@ -1,5 +1,8 @@
 // Turns q and k by their position, and puts k and v into the KV cache. One invocation takes a span: SPAN times 4 values.
 // Pairs are adjacent, as in GGUF and Meta's own files: (x0, x1) -> (x0 cos - x1 sin, x0 sin + x1 cos).
+// A few columns of k are far larger than the others, and so are those of q: rounded to bytes, they alone would spoil the
+// scores. So where there are scales, q and k go through a Hadamard transform, which spreads each column over others.
+// It is orthogonal: scores stay what they are, and nobody else needs to know.
 // A cache may lie in several parts. Each dispatch writes one of them; the first turns q, too.
 
 @group(1) @binding(0) var<storage, read> qkv: array<vec4f>;         // [seq_len, (HEADS + 2 ALL_KV_HEADS) * head_dim]
@@ -12,6 +15,7 @@ const Q_QUADS = HEADS * QUADS;
 const TURNED_QUADS = TURNED_HEADS * QUADS; // Of q, by this dispatch: all or none.
 const KV_QUADS = KV_HEADS * QUADS;         // Of this part.
 const ROW_QUADS = Q_QUADS + 2u * ALL_KV_HEADS * QUADS;
+const SPREAD = SPAN & (~SPAN + 1u);        // The largest power of two that divides a span.
 const FIRST_KEY = Q_QUADS + FIRST_KV_HEAD * QUADS;
 const FIRST_VALUE = FIRST_KEY + ALL_KV_HEADS * QUADS;
 
@@ -20,8 +24,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let column = id.x * SPAN;
     let token = id.y;
     if column < TURNED_QUADS {
+        let span = turned_span(token, column);
         for (var i = 0u; i < SPAN; i++) {
-            q[token * Q_QUADS + column + i] = turned(token, column + i);
+            q[token * Q_QUADS + column + i] = span[i];
         }
     } else if column < TURNED_QUADS + KV_QUADS {
         keep_keys(token, column - TURNED_QUADS);
@@ -31,10 +36,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 
 fn keep_keys(token: u32, first: u32) {
-    var span: array<vec4f, SPAN>;
+    let span = turned_span(token, FIRST_KEY + first);
     var largest = vec4f(0.0);
     for (var i = 0u; i < SPAN; i++) {
-        span[i] = turned(token, FIRST_KEY + first + i);
         largest = max(largest, abs(span[i]));
     }
     let scale = scale_of(largest);
@@ -68,6 +72,38 @@ fn keep_values(token: u32, first: u32) {
 fn scale_of(largest: vec4f) -> f32 {
     let scale = max(max(largest.x, largest.y), max(largest.z, largest.w));
     return select(1.0, scale, HAS_SCALES && scale > 0.0);
+}
+
+// A span of q or of k, as attention wants both of them.
+fn turned_span(token: u32, column: u32) -> array<vec4f, SPAN> {
+    var span: array<vec4f, SPAN>;
+    for (var i = 0u; i < SPAN; i++) {
+        span[i] = turned(token, column + i);
+    }
+    if HAS_SCALES {
+        return spread(span);
+    }
+    return span;
+}
+
+// The Hadamard transform of each 4 * SPREAD values.
+fn spread(values: array<vec4f, SPAN>) -> array<vec4f, SPAN> {
+    var span = values;
+    for (var i = 0u; i < SPAN; i++) {
+        let pairs = vec4f(span[i].xz + span[i].yw, span[i].xz - span[i].yw);
+        span[i] = vec4f(pairs.xz + pairs.yw, pairs.xz - pairs.yw) * inverseSqrt(f32(4u * SPREAD));
+    }
+    for (var stride = 1u; stride < SPREAD; stride *= 2u) {
+        for (var i = 0u; i < SPAN; i++) {
+            if (i & stride) == 0u {
+                let a = span[i];
+                let b = span[i + stride];
+                span[i] = a + b;
+                span[i + stride] = a - b;
+            }
+        }
+    }
+    return span;
 }
 
 fn turned(token: u32, column: u32) -> vec4f {
