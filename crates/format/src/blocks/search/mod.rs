@@ -1,7 +1,7 @@
 //! Searches for the scales that lose least, where ggml's reference takes those that fit the largest value.
 //!
 //! With a scale a little smaller, the many values near zero are rendered better, at the cost of the few that
-//! then lie beyond the last level. So each search tries a handful of scales, and for each of them
+//! then lie beyond the last level. So a search tries a handful of scales, and for each of them
 //!
 //! 1. gives every value `x` its nearest level `q`,
 //! 2. fits the scale to these levels: of all scales, `d = Σ x q / Σ q²` has the least squared error,
@@ -13,6 +13,8 @@
 //! of SSE2 or WASM, and their sums may be taken in any order, so that the compiler vectorizes plain loops.
 //! In `f32` the same search was half as fast. What is stored is computed from the values themselves.
 //! Everything is inlined into the function for its type, where the levels are constants.
+//!
+//! `Q4_0` only does the second of these: to go on is to lose more in a whole model, as `q4_0` says.
 
 mod q4_0;
 mod q4_1;

@@ -1,4 +1,4 @@
-//! The search for one scale, with levels around zero: `Q4_0` and the sixteens of `Q6_K`.
+//! The search for one scale, with levels around zero: the sixteens of `Q6_K`.
 
 use super::{ONE, dot, nearest, nearest_level};
 
