@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::command::{command, output, run};
+use crate::bench::{pronk, pronk_json};
+use crate::command::{command, run};
 use crate::demo;
 use crate::places::{Places, empty_folder};
 use crate::report::step;
-use crate::system;
 
 /// The library whose quantization is the measure.
 const GGUF_PY: &str = "gguf==0.19.0";
@@ -28,19 +28,17 @@ pub(crate) fn rows(places: &Places) -> Result<Value> {
     let base = write_theirs(places, &folder)?;
     let measure = |model: &Path| -> Result<[f64; 3]> {
         let text = places.root.join("tests/texts/prose.txt");
-        let mut perplexity = pronk(places, "perplexity")?;
-        perplexity.arg(model).arg(text).arg("--against").arg(&base).arg("--json");
-        let scores = json_of(step(format!("Measuring {}", name_of(model)), || output(&mut perplexity))?)?;
-        let against = &scores["against"];
-        let number = |value: &Value| value.as_f64().context("`pronk perplexity --json` printed no number.");
-        let bits = bits(places, model)?;
-        Ok([bits, number(&scores["perplexity"])?, number(&against["mean_kl_divergence"])?])
+        let mut perplexity = pronk(places)?;
+        perplexity.arg("perplexity").arg(model).arg(text).arg("--against").arg(&base).arg("--json");
+        let scores = step(format!("Measuring {}", name_of(model)), || pronk_json(&mut perplexity))?;
+        let divergence = number(&scores["against"]["mean_kl_divergence"])?;
+        Ok([bits(places, model)?, number(&scores["perplexity"])?, divergence])
     };
     let mut rows = Vec::new();
     for (theirs, ours) in PAIRS {
         let made = folder.join(ours);
-        let mut convert = pronk(places, "convert")?;
-        convert.arg(&base).arg(&made).args(["--quant", ours]);
+        let mut convert = pronk(places)?;
+        convert.arg("convert").arg(&base).arg(&made).args(["--quant", ours]);
         step(format!("Converting to {ours}"), || run(&mut convert))?;
         let expected = measure(&folder.join(format!("{theirs}.gguf")))?;
         let got = measure(&made)?;
@@ -79,20 +77,12 @@ fn write_theirs(places: &Places, folder: &Path) -> Result<PathBuf> {
 
 /// Bits that a weight takes on the device, scales included.
 fn bits(places: &Places, model: &Path) -> Result<f64> {
-    let said = json_of(output(pronk(places, "inspect")?.arg(model).arg("--json"))?)?;
-    let number = |value: &Value| value.as_f64().context("`pronk inspect --json` printed no number.");
+    let said = pronk_json(pronk(places)?.arg("inspect").arg(model).arg("--json"))?;
     Ok(number(&said["memory"]["weights"])? * 8.0 / number(&said["parameters"])?)
 }
 
-fn pronk(places: &Places, subcommand: &str) -> Result<std::process::Command> {
-    let mut pronk =
-        command("cargo", ["run", "--quiet", "--release", "--package", "cli", "--bin", "pronk", "--"]);
-    system::with_lavapipe(pronk.arg(subcommand).current_dir(&places.root))?;
-    Ok(pronk)
-}
-
-fn json_of(text: String) -> Result<Value> {
-    serde_json::from_str(&text).context("`pronk` printed something else than JSON.")
+fn number(value: &Value) -> Result<f64> {
+    value.as_f64().context("`pronk --json` printed no number.")
 }
 
 fn name_of(model: &Path) -> String {

@@ -2,7 +2,7 @@
 //!
 //! | asked | matrices | embeddings and output |
 //! |---|---|---|
-//! | `q4` | Q4_0, scale searched: 4.5 bits | Q6_K: 6.6 bits |
+//! | `q4` | Q4_0, scale fitted: 4.5 bits | Q6_K: 6.6 bits |
 //! | `q4m` | Q4_1, scale and minimum searched: 5 bits | Q6_K |
 //! | `q6` | Q6_K | Q6_K |
 //! | `q8` | Q8_0: 8.5 bits | Q8_0 |
