@@ -19,7 +19,6 @@
 mod q4_0;
 mod q4_1;
 mod q6_k;
-mod scale;
 
 pub(super) use q4_0::q4_0;
 pub(super) use q4_1::q4_1;

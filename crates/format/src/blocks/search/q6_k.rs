@@ -1,11 +1,14 @@
 //! `Q6_K`: levels of -32 to 31, a scale for every 16 weights, and the 16 scales of a block as bytes under one half.
 
-use super::scale::{Levels, best_scale, whole};
-use super::{ONE, nearest};
+use super::{ONE, dot, nearest, nearest_level};
 use crate::blocks::float::{narrow, widen};
 use crate::blocks::q6_k;
 
-const LEVELS: Levels = Levels { lowest: -32, highest: 31, fraction: 8 };
+const LOWEST: i16 = -32;
+const HIGHEST: i16 = 31;
+
+/// As many bits of fraction as there is room for behind the levels tried.
+const FRACTION: u32 = 8;
 
 /// 2^-24
 const SMALLEST_HALF: f32 = 5.960_464_5e-8;
@@ -19,7 +22,7 @@ pub(in crate::blocks) fn q6_k(values: &[f32; 256]) -> [u8; 210] {
     let mut fitted = [0.0f32; 16];
     for (scale, values) in fitted.iter_mut().zip(sixteens) {
         let largest = farthest(values);
-        *scale = best_scale(&whole(values, largest), LEVELS, &TRIED) * (largest / ONE);
+        *scale = best_scale(&whole(values, largest)) * (largest / ONE);
     }
     let largest = farthest(&fitted);
     // The bytes make up for what a small half lacks in bits; so even weights of 1e-6 are not lost.
@@ -34,6 +37,47 @@ pub(in crate::blocks) fn q6_k(values: &[f32; 256]) -> [u8; 210] {
         *levels = values.map(|value| (nearest(value * id).clamp(-32, 31) + 32) as u8);
     }
     q6_k::block(&levels, &scales, half)
+}
+
+/// The scale that serves some levels best, and what it keeps: `(Σ x q)² / Σ q²`.
+#[derive(Clone, Copy)]
+struct Fit {
+    kept: f32,
+    d: f32,
+}
+
+impl Fit {
+    #[inline(always)]
+    fn or(self, other: Fit) -> Fit {
+        if other.kept > self.kept { other } else { self }
+    }
+}
+
+/// `values` as whole numbers, and `largest`, the one of the largest magnitude, as 32,767.
+#[inline(always)]
+fn whole(values: &[f32; 16], largest: f32) -> [i16; 16] {
+    let factor = ONE / largest;
+    values.map(|value| nearest(value * factor))
+}
+
+/// The best scale for whole numbers `x`.
+#[inline(always)]
+fn best_scale(x: &[i16; 16]) -> f32 {
+    // A product with it has one level in its upper 16 bits, before the fraction.
+    const ONE_LEVEL: f32 = 65_536.0 * (1 << FRACTION) as f32;
+    let mut best = Fit { kept: 0.0, d: ONE / f32::from(LOWEST) };
+    for level in TRIED {
+        best = best.or(fit(x, (level * (ONE_LEVEL / ONE)) as i16));
+    }
+    best.or(fit(x, (ONE_LEVEL / best.d) as i16)).d
+}
+
+#[inline(always)]
+fn fit(x: &[i16; 16], factor: i16) -> Fit {
+    let q = x.map(|x| nearest_level(x, factor, 0, FRACTION).clamp(LOWEST, HIGHEST));
+    let (xq, qq) = (dot(x, &q) as f32, dot(&q, &q) as f32);
+    let d = xq / qq;
+    Fit { kept: xq * d, d }
 }
 
 /// The number that is farthest from zero.
