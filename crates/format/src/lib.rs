@@ -61,7 +61,7 @@ pub use hub::{ChatTemplateFile, HubFiles, HubIndex, TokenizerConfig};
 pub use manifest::{Hash, LaidPart, Manifest, ManifestFile, ManifestFiles, ManifestTensor};
 pub use meta::MetaFiles;
 pub use mlc::{MlcCache, MlcFiles};
-pub use packed::Packed;
+pub use packed::{NF4, Packed};
 pub use pth::{Pth, PthReader, PthTensor};
 pub use quant::Quant;
 pub use rope_scaling::RopeScaling;

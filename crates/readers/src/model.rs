@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use format::layout::TILE;
 use format::{
     Checkpoint, Config, FormatError, HubFiles, RowReader, SafetensorsHeader, SafetensorsTensor,
-    SafetensorsType, TensorName, TokenizerFile, dequantize,
+    SafetensorsType, TensorName, TokenizerFile,
 };
 
 /// Each dimension is another's neither equal nor multiple where it need not be.
@@ -83,9 +84,9 @@ pub(crate) fn read_rows(checkpoint: &Checkpoint, files: &[&[u8]]) -> Result<(), 
         let bytes = file.get(span.offset as usize..(span.offset + span.len) as usize);
         assert!(bytes.is_some(), "{span:?} of {} bytes", file.len());
         reader.push::<FormatError>(span.file, span.offset, bytes.unwrap_or_default(), &mut |rows| {
-            for row in rows.bytes.chunks(rows.tensor.row_bytes()) {
+            for first in (0..rows.count()).step_by(TILE) {
                 values.clear();
-                dequantize(rows.tensor.dtype, row, &mut values)?;
+                rows.append_values(first..rows.count().min(first + TILE), &mut values)?;
             }
             Ok(())
         })?;

@@ -32,6 +32,7 @@ mod part;
 pub(crate) use awq::Awq;
 pub(crate) use columns::Columns;
 pub(crate) use gptq::Gptq;
+pub use nf4::NF4;
 pub(crate) use nf4::Nf4;
 pub(crate) use pack_quantized::{PackQuantized, ZeroPoints};
 pub(crate) use part::{Halves, Parts};

@@ -22,8 +22,8 @@ use super::part::Parts;
 use crate::error::{FormatError, Part, quote};
 use crate::json::{Fields, Json};
 
-/// The sixteen values.
-const NF4: [f32; 16] = [
+/// The sixteen values of NF4, by their codes.
+pub const NF4: [f32; 16] = [
     -1.0,
     -0.696_192_8,
     -0.525_073_05,

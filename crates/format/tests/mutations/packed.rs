@@ -1,6 +1,7 @@
 //! The bytes of packed weights: sound headers, and anything in the tensors.
 
-use format::{Checkpoint, FormatError, RowReader, dequantize};
+use format::layout::TILE;
+use format::{Checkpoint, FormatError, NF4, RowReader};
 use serde_json::{Value, json};
 
 use crate::hub_writer::{FFN, Folder, HIDDEN, Tensor};
@@ -33,24 +34,6 @@ fn folder(config: Value, pack: impl Fn(&Quantized, &str) -> Vec<Tensor>) -> Fold
 fn nf4(quantized: &Quantized, stem: &str) -> Vec<Tensor> {
     let tensor = crate::packers::tensor;
     let Quantized { rows, columns, .. } = *quantized;
-    let map: [f32; 16] = [
-        -1.0,
-        -0.6961928,
-        -0.52507305,
-        -0.3949175,
-        -0.28444138,
-        -0.18477343,
-        -0.091050036,
-        0.0,
-        0.0795803,
-        0.1609302,
-        0.2461123,
-        0.33791524,
-        0.44070983,
-        0.562617,
-        0.72295684,
-        1.0,
-    ];
     let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let absmax = vec![1.0; rows * columns / 64];
     let state =
@@ -58,7 +41,7 @@ fn nf4(quantized: &Quantized, stem: &str) -> Vec<Tensor> {
     vec![
         tensor(stem, "weight", "U8", &[rows * columns / 2, 1], quantized.packed()),
         tensor(stem, "weight.absmax", "F32", &[absmax.len()], floats(&absmax)),
-        tensor(stem, "weight.quant_map", "F32", &[16], floats(&map)),
+        tensor(stem, "weight.quant_map", "F32", &[16], floats(&NF4)),
         tensor(stem, "weight.quant_state.bitsandbytes__nf4", "U8", &[state.len()], state),
     ]
 }
@@ -108,9 +91,9 @@ fn read(checkpoint: &Checkpoint, files: &[Vec<u8>]) -> Result<(), FormatError> {
     while let Some(span) = reader.wants() {
         let bytes = &files[span.file][span.offset as usize..][..span.len as usize];
         reader.push::<FormatError>(span.file, span.offset, bytes, &mut |rows| {
-            for row in rows.bytes.chunks(rows.tensor.row_bytes()) {
+            for first in (0..rows.count()).step_by(TILE) {
                 values.clear();
-                dequantize(rows.tensor.dtype, row, &mut values)?;
+                rows.append_values(first..rows.count().min(first + TILE), &mut values)?;
             }
             Ok(())
         })?;

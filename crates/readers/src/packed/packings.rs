@@ -1,6 +1,6 @@
 //! How each quantizer packs a matrix. What it has as content here is what a reader insists on; the rest are zeros.
 
-use format::{SafetensorsType, TensorName};
+use format::{NF4, SafetensorsType, TensorName};
 
 use SafetensorsType::{F16, F32, I32, I64, U8};
 
@@ -8,25 +8,6 @@ use crate::model::{CONFIG, Part};
 
 /// Inputs that share a scale.
 const GROUP: u64 = 32;
-
-const NF4: [f32; 16] = [
-    -1.0,
-    -0.696_192_8,
-    -0.525_073_05,
-    -0.394_917_5,
-    -0.284_441_38,
-    -0.184_773_43,
-    -0.091_050_036,
-    0.0,
-    0.079_580_3,
-    0.160_930_2,
-    0.246_112_3,
-    0.337_915_24,
-    0.440_709_83,
-    0.562_617,
-    0.722_956_84,
-    1.0,
-];
 
 /// A way to pack.
 pub(super) struct Packing {
