@@ -37,11 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 fn keep_keys(token: u32, first: u32) {
     let span = turned_span(token, FIRST_KEY + first);
-    var largest = vec4f(0.0);
-    for (var i = 0u; i < SPAN; i++) {
-        largest = max(largest, abs(span[i]));
-    }
-    let scale = scale_of(largest);
+    let scale = scale_of(span);
     let position = step.position + token;
     for (var i = 0u; i < SPAN; i++) {
         keys[key_at(first / QUADS, position, first % QUADS + i)] = pack_quad(span[i] / scale);
@@ -53,12 +49,10 @@ fn keep_keys(token: u32, first: u32) {
 
 fn keep_values(token: u32, first: u32) {
     var span: array<vec4f, SPAN>;
-    var largest = vec4f(0.0);
     for (var i = 0u; i < SPAN; i++) {
         span[i] = qkv[token * ROW_QUADS + FIRST_VALUE + first + i];
-        largest = max(largest, abs(span[i]));
     }
-    let scale = scale_of(largest);
+    let scale = scale_of(span);
     let position = step.position + token;
     for (var i = 0u; i < SPAN; i++) {
         values[value_at(first / QUADS, position, first % QUADS + i)] = pack_quad(span[i] / scale);
@@ -68,8 +62,13 @@ fn keep_values(token: u32, first: u32) {
     }
 }
 
-// The largest of four magnitudes; 1 where nothing is scaled, or where all are zero.
-fn scale_of(largest: vec4f) -> f32 {
+// The largest magnitude of a span; 1 where nothing is scaled, or where all are zero.
+fn scale_of(values: array<vec4f, SPAN>) -> f32 {
+    var span = values;
+    var largest = vec4f(0.0);
+    for (var i = 0u; i < SPAN; i++) {
+        largest = max(largest, abs(span[i]));
+    }
     let scale = max(max(largest.x, largest.y), max(largest.z, largest.w));
     return select(1.0, scale, HAS_SCALES && scale > 0.0);
 }
