@@ -10,6 +10,7 @@ mod error;
 mod model;
 mod operations;
 mod rope;
+pub mod simd;
 mod weights;
 
 pub use error::CpuError;

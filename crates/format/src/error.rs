@@ -247,7 +247,7 @@ impl Part {
 
 impl FormatError {
     /// `found` names the type, and the tensor if it is known.
-    pub(crate) fn unsupported_type(found: String) -> FormatError {
+    pub fn unsupported_type(found: String) -> FormatError {
         let supported: Vec<&str> = GgmlType::SUPPORTED.iter().map(|dtype| dtype.name()).collect();
         FormatError::Unsupported { what: "Tensor type", found, supported: supported.join(", ") }
     }

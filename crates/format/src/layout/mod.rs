@@ -29,10 +29,12 @@
 //! Every type of a file is held exactly, but for the smallest and largest powers of two of MXFP4, which f16 lacks.
 //! Rows are padded to a multiple of 4 with zeros.
 
+mod affine;
 mod quants;
 mod repack;
 mod unpack;
 
+pub use affine::{AffineBlock, affine_blocks};
 pub use repack::repack_rows;
 pub use unpack::unpack_rows;
 
@@ -213,6 +215,14 @@ impl WeightType {
         }
     }
 
+    /// What is taken from each quant before its scale: what stands for zero, where that is one number for all.
+    pub fn offset(self) -> u8 {
+        match self.scales() {
+            Scales::One { offset } | Scales::Two { offset, .. } => offset,
+            _ => 0,
+        }
+    }
+
     /// What the number of columns must be a multiple of.
     pub fn columns_multiple(self) -> usize {
         match self.scales() {
@@ -267,6 +277,39 @@ impl Quants {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Blocks of random bits whose scales are numbers.
+    pub(super) fn random_rows(seed: u32, source: GgmlType, rows: usize, columns: usize) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 11) as u8
+        };
+        let blocks = rows * columns / source.block_len();
+        let mut bytes: Vec<u8> = (0..blocks * source.block_bytes()).map(|_| next()).collect();
+        for block in bytes.chunks_exact_mut(source.block_bytes()) {
+            // The high byte of each half: an exponent in the middle.
+            let halves: &[usize] = match source {
+                GgmlType::Q4_0 | GgmlType::Q5_0 | GgmlType::Q8_0 | GgmlType::IQ4_NL | GgmlType::IQ4_XS => {
+                    &[1]
+                }
+                GgmlType::Q4_1 | GgmlType::Q4_Z | GgmlType::Q5_1 | GgmlType::Q4_K | GgmlType::Q5_K => &[1, 3],
+                GgmlType::Q2_K => &[81, 83],
+                GgmlType::Q3_K => &[109],
+                GgmlType::Q6_K => &[209],
+                GgmlType::F16 | GgmlType::BF16 => &[1],
+                GgmlType::F32 => &[3],
+                _ => &[],
+            };
+            halves.iter().for_each(|at| block[*at] = block[*at] & 0x83 | 0x2C);
+            if source == GgmlType::MXFP4 {
+                block[0] = block[0] % 40 + 104; // What f16 can hold.
+            }
+        }
+        bytes
+    }
 
     #[test]
     fn names_and_blocks() {

@@ -2,6 +2,8 @@
 //!
 //! Columns `4k` to `4k + 3` are quad `k`. A shader's `unpack4xU8` gives a quad, so the bytes of a word are its columns.
 
+use super::Quants;
+
 /// Quads 0 to 3 in the low nibbles, quads 4 to 7 in the high ones.
 pub(super) fn nibbles(quants: &[u8; 32]) -> [u32; 4] {
     let (low, high) = quants.split_at(16);
@@ -32,4 +34,22 @@ pub(super) fn words<const BYTES: usize, const WORDS: usize>(bytes: &[u8; BYTES])
         *word = u32::from_le_bytes(*le);
     }
     words
+}
+
+/// The 32 quants of a block in [`Quants::Q4`], [`Quants::Q6`] or [`Quants::Q8`], as they were packed: a byte each.
+pub(super) fn unpacked(quants: Quants, words: &[u32]) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    let (quads, _) = bytes.as_chunks_mut::<4>();
+    match quants {
+        Quants::Q8 => quads.iter_mut().zip(words).for_each(|(quad, word)| *quad = word.to_le_bytes()),
+        _ => {
+            let (nibbles, tops) = words.split_at(4);
+            for (at, quad) in quads.iter_mut().enumerate() {
+                let low = nibbles[at % 4] >> (at / 4 * 4) & 0x0F0F_0F0F;
+                let top = tops.get(at / 4).map_or(0, |tops| tops >> (at % 4 * 2) & 0x0303_0303);
+                *quad = (low | top << 4).to_le_bytes();
+            }
+        }
+    }
+    bytes
 }

@@ -2,6 +2,7 @@
 
 use half::f16;
 
+use super::quants::unpacked;
 use super::{BLOCK, Quants, SUPER, Scales, TILE, WeightType};
 use crate::blocks::float;
 
@@ -45,14 +46,15 @@ fn halves(words: &[u32], value: impl Fn(u16) -> f32) -> Vec<f32> {
     values
 }
 
-struct Tile<'a> {
-    words: &'a [u32],
-    row: usize,
+/// The scales of one row inside those of its tile.
+pub(super) struct Tile<'a> {
+    pub(super) words: &'a [u32],
+    pub(super) row: usize,
 }
 
 impl Tile<'_> {
     /// Scale, offset and minimum of half a block.
-    fn scale(&self, scales: Scales, block: usize, half: usize) -> (f32, f32, f32) {
+    pub(super) fn scale(&self, scales: Scales, block: usize, half: usize) -> (f32, f32, f32) {
         let (super_block, within) = (block / (SUPER / BLOCK), block % (SUPER / BLOCK));
         match scales {
             Scales::None => (1.0, 0.0, 0.0),
@@ -97,57 +99,20 @@ impl Tile<'_> {
 }
 
 /// The 32 quants of a block, before any scale.
-fn quants(quants: Quants, words: &[u32]) -> Vec<f32> {
-    let nibble = |column: usize| words[column % 16 / 4] >> (column % 4 * 8 + column / 16 * 4) & 15;
-    let top = |column: usize| words[4 + column / 16] >> (column % 4 * 8 + column % 16 / 4 * 2) & 3;
-    let quant = |column: usize| match quants {
-        Quants::Q4 => nibble(column) as f32,
-        Quants::Q6 => (nibble(column) | top(column) << 4) as f32,
-        Quants::Q8 => f32::from(words[column / 4].to_le_bytes()[column % 4].cast_signed()),
-        // They have no scales: see `floats`.
-        Quants::F16 | Quants::BF16 | Quants::F32 => f32::from_bits(words[column]),
-    };
-    (0..BLOCK).map(quant).collect()
+fn quants(quants: Quants, words: &[u32]) -> [f32; BLOCK] {
+    let bytes = unpacked(quants, words);
+    match quants {
+        Quants::Q8 => bytes.map(|quant| quant.cast_signed().into()),
+        _ => bytes.map(f32::from),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::layout::repack_rows;
+    use crate::layout::tests::random_rows;
     use crate::{GgmlType, dequantize};
-
-    /// Blocks of random bits whose scales are numbers.
-    fn random_rows(seed: u32, source: GgmlType, rows: usize, columns: usize) -> Vec<u8> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            (state >> 11) as u8
-        };
-        let blocks = rows * columns / source.block_len();
-        let mut bytes: Vec<u8> = (0..blocks * source.block_bytes()).map(|_| next()).collect();
-        for block in bytes.chunks_exact_mut(source.block_bytes()) {
-            // The high byte of each half: an exponent in the middle.
-            let halves: &[usize] = match source {
-                GgmlType::Q4_0 | GgmlType::Q5_0 | GgmlType::Q8_0 | GgmlType::IQ4_NL | GgmlType::IQ4_XS => {
-                    &[1]
-                }
-                GgmlType::Q4_1 | GgmlType::Q4_Z | GgmlType::Q5_1 | GgmlType::Q4_K | GgmlType::Q5_K => &[1, 3],
-                GgmlType::Q2_K => &[81, 83],
-                GgmlType::Q3_K => &[109],
-                GgmlType::Q6_K => &[209],
-                GgmlType::F16 | GgmlType::BF16 => &[1],
-                GgmlType::F32 => &[3],
-                _ => &[],
-            };
-            halves.iter().for_each(|at| block[*at] = block[*at] & 0x83 | 0x2C);
-            if source == GgmlType::MXFP4 {
-                block[0] = block[0] % 40 + 104; // What f16 can hold.
-            }
-        }
-        bytes
-    }
 
     #[test]
     fn every_type_is_held_exactly() {

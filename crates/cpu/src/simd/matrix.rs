@@ -1,0 +1,253 @@
+//! A weight matrix as the vector instructions read it.
+//!
+//! Quantized rows lie in tiles of 4, and a vector holds columns of all four: each of its 32-bit lanes sums up a row of
+//! its own, so that nothing has to be added across lanes. Scales are `f32`, 4 rows side by side.
+//!
+//! ```text
+//! chunks   [rows / 4, columns / 32, 4 or 8, 16 bytes]
+//! nibbles  byte 4 row + p of chunk j: column 8 j + p in the low half, 8 j + 4 + p in the high one
+//! bytes    byte 4 row + p of chunk j: column 4 j + p
+//! scales   [rows / 4, columns / part, 4 rows]    part is 16 or 32
+//! ```
+//!
+//! Types of 5 and 6 bits are held as bytes, and those of floats as they came.
+
+use format::layout::{AffineBlock, BLOCK, Quants, Scales, TILE, WeightType, affine_blocks, repack_rows};
+use format::{FormatError, GgmlType, Rows, TensorInfo, dequantize};
+
+use super::activations::PART;
+
+/// `[rows, columns]` = `[output features, input features]`.
+#[derive(Debug)]
+pub(super) struct Matrix {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) values: Values,
+    /// Which input feature each column belongs to, `[columns]`, if not the one at its own place.
+    pub(super) order: Option<Vec<u32>>,
+}
+
+#[derive(Debug)]
+pub(super) enum Values {
+    Quantized(Quantized),
+    Floats(Floats),
+}
+
+/// `scale * (quant - offset) + minimum`
+#[derive(Debug)]
+pub(super) struct Quantized {
+    pub(super) width: Width,
+    pub(super) chunks: Vec<[u8; 16]>,
+    /// Columns that share a scale: 16 or 32.
+    pub(super) part: usize,
+    pub(super) scales: Vec<[f32; 4]>,
+    /// As many as scales, or none.
+    pub(super) minimums: Vec<[f32; 4]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// Four bits; `offset` stands for zero.
+    Nibbles { offset: i32 },
+    /// Eight bits with a sign.
+    Bytes,
+}
+
+/// Rows of `F32`, `F16` or `BF16`.
+#[derive(Debug)]
+pub(super) struct Floats {
+    pub(super) dtype: GgmlType,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Width {
+    /// Vectors of a tile's 32 columns.
+    pub(super) fn chunks(self) -> usize {
+        match self {
+            Width::Nibbles { .. } => 4,
+            Width::Bytes => 8,
+        }
+    }
+}
+
+impl Matrix {
+    /// Zeroed room for a tensor; `None` if there is no memory for it.
+    pub(super) fn new(tensor: &TensorInfo, dtype: WeightType) -> Option<Matrix> {
+        let (rows, columns) = (tensor.rows, tensor.columns);
+        let values = match dtype.scales() {
+            Scales::None => {
+                let dtype = dtype.blocks();
+                let bytes = rows.checked_mul(columns / dtype.block_len() * dtype.block_bytes())?;
+                Values::Floats(Floats { dtype, bytes: zeroed(0, bytes)? })
+            }
+            scales => {
+                let has_parts =
+                    matches!(scales, Scales::Two { parts: 2, .. } | Scales::TwoMinimum { parts: 2 });
+                let has_minimum =
+                    matches!(scales, Scales::Minimum | Scales::Zero | Scales::TwoMinimum { .. });
+                let part = if has_parts { PART } else { BLOCK };
+                let width = match dtype.quants() {
+                    Quants::Q4 => Width::Nibbles { offset: dtype.offset().into() },
+                    _ => Width::Bytes,
+                };
+                let tiles = rows.div_ceil(TILE);
+                let scales = tiles.checked_mul(columns / part)?;
+                let chunks = (tiles * (columns / BLOCK)).checked_mul(width.chunks())?;
+                Values::Quantized(Quantized {
+                    width,
+                    chunks: zeroed([0; 16], chunks)?,
+                    part,
+                    scales: zeroed([0.0; 4], scales)?,
+                    minimums: zeroed([0.0; 4], if has_minimum { scales } else { 0 })?,
+                })
+            }
+        };
+        Some(Matrix { rows, columns, values, order: None })
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let order = self.order.as_ref().map_or(0, |order| 4 * order.len());
+        order
+            + match &self.values {
+                Values::Floats(floats) => floats.bytes.len(),
+                Values::Quantized(it) => 16 * (it.chunks.len() + it.scales.len() + it.minimums.len()),
+            }
+    }
+
+    /// Puts rows in place.
+    ///
+    /// # Errors
+    /// If the tensor's type is one that can't be read.
+    pub(super) fn write(&mut self, rows: Rows) -> Result<(), FormatError> {
+        if let Some(order) = rows.column_order {
+            self.order.get_or_insert_with(|| order.to_vec());
+        }
+        match &mut self.values {
+            Values::Floats(floats) => {
+                let row_bytes = floats.bytes.len() / self.rows.max(1);
+                let into = floats.bytes.get_mut(rows.first_row * row_bytes..).unwrap_or_default();
+                match rows.laid {
+                    Some(laid) => {
+                        let words = into.as_chunks_mut::<4>().0.iter_mut().zip(laid.words);
+                        words.for_each(|(bytes, word)| *bytes = word.to_le_bytes());
+                    }
+                    None => into.iter_mut().zip(rows.bytes).for_each(|(into, byte)| *into = *byte),
+                }
+            }
+            Values::Quantized(quantized) => {
+                let (first_row, columns) = (rows.first_row, self.columns);
+                let mut take = |row: usize, block: usize, affine: &AffineBlock| {
+                    quantized.put(columns, first_row + row, block, affine);
+                };
+                match rows.laid {
+                    Some(laid) => affine_blocks(laid.dtype, columns, laid.words, laid.scales, &mut take),
+                    None => {
+                        let dtype = rows.tensor.dtype;
+                        let (words, scales) = repack_rows(dtype, columns, rows.bytes)?;
+                        if let Some(dtype) = WeightType::holding(dtype) {
+                            affine_blocks(dtype, columns, &words, &scales, &mut take);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of one row, `[columns]`, each in the column of its input feature.
+    pub(super) fn row(&self, row: usize) -> Vec<f32> {
+        let mut values = Vec::with_capacity(self.columns);
+        match &self.values {
+            Values::Floats(floats) => floats.read(row, self.columns, &mut values),
+            Values::Quantized(quantized) => {
+                values.extend((0..self.columns).map(|column| quantized.value(self.columns, row, column)));
+            }
+        }
+        match &self.order {
+            None => values,
+            Some(order) => {
+                let mut in_place = vec![0.0; self.columns];
+                for (value, column) in values.iter().zip(order) {
+                    if let Some(place) = in_place.get_mut(*column as usize) {
+                        *place = *value;
+                    }
+                }
+                in_place
+            }
+        }
+    }
+}
+
+impl Floats {
+    /// Replaces `values` by those of one row.
+    pub(super) fn read(&self, row: usize, columns: usize, values: &mut Vec<f32>) {
+        let row_bytes = columns / self.dtype.block_len() * self.dtype.block_bytes();
+        let bytes = self.bytes.get(row * row_bytes..(row + 1) * row_bytes).unwrap_or_default();
+        values.clear();
+        // It fails for bytes that are no whole row and for types that are not read; these are.
+        let _ = dequantize(self.dtype, bytes, values);
+        values.resize(columns, 0.0);
+    }
+}
+
+impl Quantized {
+    /// Puts a block of a row in place.
+    fn put(&mut self, columns: usize, row: usize, block: usize, affine: &AffineBlock) {
+        let (tile, lane) = (row / TILE, row % TILE);
+        let at = tile * (columns / BLOCK) + block;
+        let chunks = self.width.chunks();
+        let chunks = self.chunks.get_mut(at * chunks..(at + 1) * chunks).unwrap_or_default();
+        let bytes = chunks.iter_mut().map(|chunk| &mut chunk[4 * lane..4 * lane + 4]);
+        match self.width {
+            Width::Bytes => {
+                for (bytes, quad) in bytes.zip(affine.quants.as_chunks::<4>().0) {
+                    bytes.copy_from_slice(&quad.map(i8::cast_unsigned));
+                }
+            }
+            Width::Nibbles { offset } => {
+                let nibble = |quant: i8| (i32::from(quant) + offset) as u8 & 15;
+                for (bytes, [a, b, c, d, e, f, g, h]) in bytes.zip(affine.quants.as_chunks::<8>().0) {
+                    let pairs = [(a, e), (b, f), (c, g), (d, h)];
+                    bytes.copy_from_slice(&pairs.map(|(low, high)| nibble(*low) | nibble(*high) << 4));
+                }
+            }
+        }
+        let parts = BLOCK / self.part;
+        for half in 0..parts {
+            let of = |numbers: &mut [[f32; 4]], number: f32| {
+                if let Some(lanes) = numbers.get_mut(at * parts + half) {
+                    lanes[lane] = number;
+                }
+            };
+            of(&mut self.scales, affine.scales[half]);
+            of(&mut self.minimums, affine.minimums[half]);
+        }
+    }
+
+    fn value(&self, columns: usize, row: usize, column: usize) -> f32 {
+        let (tile, lane) = (row / TILE, row % TILE);
+        let at = tile * columns + column / BLOCK * BLOCK; // In columns of tiles.
+        let within = column % BLOCK;
+        let byte = |chunk: usize, place: usize| {
+            self.chunks.get(at / BLOCK * self.width.chunks() + chunk).map_or(0, |chunk| chunk[4 * lane + place])
+        };
+        let quant = match self.width {
+            Width::Bytes => byte(within / 4, within % 4).cast_signed().into(),
+            Width::Nibbles { offset } => {
+                let byte = byte(within / 8, within % 4);
+                i32::from(if within % 8 < 4 { byte & 15 } else { byte >> 4 }) - offset
+            }
+        };
+        let part = (at + within) / self.part;
+        let of = |numbers: &[[f32; 4]]| numbers.get(part).map_or(0.0, |lanes| lanes[lane]);
+        of(&self.scales) * quant as f32 + of(&self.minimums)
+    }
+}
+
+fn zeroed<T: Clone>(zero: T, count: usize) -> Option<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).ok()?;
+    values.resize(count, zero);
+    Some(values)
+}

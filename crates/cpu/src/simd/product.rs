@@ -1,0 +1,181 @@
+//! `out = X Wᵀ`.
+//!
+//! A tile of 4 rows is multiplied with a group of tokens at a time: its weights are taken apart once for all of them,
+//! and stay in the cache for the groups that follow. Within a part that shares a scale everything is whole numbers.
+
+use wide::{f32x4, i16x8, i32x4, u16x8};
+
+use super::activations::{Activations, PART};
+use super::matrix::{Floats, Matrix, Quantized, Values, Width};
+use super::threads::share_out;
+use format::layout::{BLOCK, TILE};
+
+/// Tokens that are multiplied together: their sums fill half of the 16 registers that x86 has.
+const GROUP: usize = 8;
+
+/// What rows of a tile are multiplied to, for each token: `[tokens][4]`.
+type Lanes = [f32; TILE];
+
+impl Matrix {
+    /// `[tokens, rows]` for `x`, `[tokens, columns]`.
+    pub(super) fn product(&self, x: &Activations) -> Vec<f32> {
+        match &self.order {
+            None => self.product_in_order(x),
+            Some(order) => {
+                let gather = |token: &[f32]| {
+                    let column = |column: &u32| token.get(*column as usize).copied().unwrap_or(0.0);
+                    order.iter().map(column).collect::<Vec<f32>>()
+                };
+                let gathered: Vec<f32> = x.values.chunks_exact(x.columns).flat_map(gather).collect();
+                self.product_in_order(&Activations::new(&gathered, x.columns))
+            }
+        }
+    }
+
+    fn product_in_order(&self, x: &Activations) -> Vec<f32> {
+        let tokens = x.tokens();
+        let tiles = self.rows.div_ceil(TILE);
+        let mut out = vec![[0.0; TILE]; tiles * tokens]; // [rows / 4, tokens, 4]
+        share_out(&mut out, tokens, tokens * self.columns * TILE, |tile, out| match &self.values {
+            Values::Quantized(quantized) => quantized.product(tile, x, out),
+            Values::Floats(floats) => floats.product(tile, self.rows, x, out),
+        });
+        let mut by_token = vec![0.0; tokens * self.rows];
+        for (token, rows) in by_token.chunks_exact_mut(self.rows).enumerate() {
+            for (tile, rows) in rows.chunks_mut(TILE).enumerate() {
+                rows.copy_from_slice(&out[tile * tokens + token][..rows.len()]);
+            }
+        }
+        by_token
+    }
+}
+
+impl Quantized {
+    /// `out`, `[tokens][4]`, of the 4 rows of a tile.
+    fn product(&self, tile: usize, x: &Activations, out: &mut [Lanes]) {
+        match (self.width, self.part) {
+            (Width::Nibbles { .. }, PART) => self.groups::<4, 2>(tile, x, out),
+            (Width::Nibbles { .. }, _) => self.groups::<4, 1>(tile, x, out),
+            (Width::Bytes, PART) => self.groups::<8, 2>(tile, x, out),
+            (Width::Bytes, _) => self.groups::<8, 1>(tile, x, out),
+        }
+    }
+
+    fn groups<const CHUNKS: usize, const PARTS: usize>(
+        &self,
+        tile: usize,
+        x: &Activations,
+        out: &mut [Lanes],
+    ) {
+        let mut token = 0;
+        for group in out.chunks_mut(GROUP) {
+            match <&mut [Lanes; GROUP]>::try_from(&mut *group) {
+                Ok(group) => self.group::<CHUNKS, PARTS, GROUP>(tile, x, token, group),
+                Err(_) => {
+                    for (after, one) in group.iter_mut().enumerate() {
+                        let one = std::array::from_mut(one);
+                        self.group::<CHUNKS, PARTS, 1>(tile, x, token + after, one);
+                    }
+                }
+            }
+            token += GROUP;
+        }
+    }
+
+    /// `CHUNKS` vectors hold the weights of a block, which has `PARTS` scales.
+    fn group<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize>(
+        &self,
+        tile: usize,
+        x: &Activations,
+        token: usize,
+        out: &mut [Lanes; TOKENS],
+    ) {
+        let blocks = x.columns / BLOCK;
+        let (chunks, _) = self.chunks[tile * blocks * CHUNKS..][..blocks * CHUNKS].as_chunks::<CHUNKS>();
+        let first_part = tile * blocks * PARTS;
+        let (scales, _) = self.scales[first_part..][..blocks * PARTS].as_chunks::<PARTS>();
+        let minimums = self.minimums.get(first_part..).map(|minimums| minimums.as_chunks::<PARTS>().0);
+        let quants: [&[[[[i16; 2]; 4]; 4]]; TOKENS] = std::array::from_fn(|after| {
+            x.quants[(token + after) * blocks * 4..][..blocks * 4].as_chunks::<4>().0
+        });
+        let sums: [&[[i32; 2]]; TOKENS] =
+            std::array::from_fn(|after| x.sums[(token + after) * blocks * 2..][..blocks * 2].as_chunks().0);
+        let offset = match self.width {
+            Width::Nibbles { offset } => offset,
+            Width::Bytes => 0,
+        };
+
+        let mut totals = [f32x4::ZERO; TOKENS];
+        for (block, (chunks, scales)) in chunks.iter().zip(scales).enumerate() {
+            for part in 0..PARTS {
+                let mut dots = [i32x4::ZERO; TOKENS];
+                for eight in part * 4 / PARTS..(part + 1) * 4 / PARTS {
+                    let weights = eight_columns::<CHUNKS>(chunks, eight);
+                    for (dot, quants) in dots.iter_mut().zip(&quants) {
+                        let x = &quants[block][eight];
+                        *dot += weights[0].dot(splat(x[0])) + weights[1].dot(splat(x[1]));
+                        *dot += weights[2].dot(splat(x[2])) + weights[3].dot(splat(x[3]));
+                    }
+                }
+                let scale = f32x4::from(scales[part]);
+                let minimum = minimums.and_then(|minimums| minimums.get(block)).map(|it| f32x4::from(it[part]));
+                for ((total, dot), sums) in totals.iter_mut().zip(&dots).zip(&sums) {
+                    let [first, second] = sums[block];
+                    let sum = if PARTS == 1 { first + second } else { sums[block][part] };
+                    *total += (*dot - i32x4::splat(offset * sum)).round_float() * scale;
+                    if let Some(minimum) = minimum {
+                        *total += minimum * f32x4::splat(sum as f32);
+                    }
+                }
+            }
+        }
+        for (after, (out, total)) in out.iter_mut().zip(totals).enumerate() {
+            *out = (total * f32x4::splat(x.scales[token + after])).to_array();
+        }
+    }
+}
+
+/// The weights of 4 rows and 8 columns, two columns a vector: `(0, 2) (1, 3) (4, 6) (5, 7)`.
+#[inline(always)]
+fn eight_columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS], eight: usize) -> [i16x8; 4] {
+    if CHUNKS == 4 {
+        let words: u16x8 = bytemuck::cast(chunks[eight]);
+        let low = u16x8::splat(15);
+        [words & low, words >> 8u32 & low, words >> 4u32 & low, words >> 12u32].map(bytemuck::cast)
+    } else {
+        let [first, second]: [i16x8; 2] = [bytemuck::cast(chunks[2 * eight]), bytemuck::cast(chunks[2 * eight + 1])];
+        [first << 8u32 >> 8u32, first >> 8u32, second << 8u32 >> 8u32, second >> 8u32]
+    }
+}
+
+#[inline(always)]
+fn splat(pair: [i16; 2]) -> i16x8 {
+    bytemuck::cast(i32x4::splat(bytemuck::cast(pair)))
+}
+
+impl Floats {
+    /// `out`, `[tokens][4]`, of the rows of a tile; the last may have fewer than 4.
+    fn product(&self, tile: usize, rows: usize, x: &Activations, out: &mut [Lanes]) {
+        let mut weights = Vec::with_capacity(x.columns);
+        for (lane, row) in (tile * TILE..rows.min((tile + 1) * TILE)).enumerate() {
+            self.read(row, x.columns, &mut weights);
+            for (out, token) in out.iter_mut().zip(x.values.chunks_exact(x.columns)) {
+                out[lane] = dot(&weights, token);
+            }
+        }
+    }
+}
+
+/// `Σ a b`, in sixteen sums side by side.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut sums = [f32x4::ZERO; 4];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.as_chunks::<4>().0.iter().zip(b.as_chunks::<4>().0)) {
+            *sum += f32x4::from(*a) * f32x4::from(*b);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    let [a, b, c, d] = sums;
+    ((a + b) + (c + d)).reduce_add() + rest
+}

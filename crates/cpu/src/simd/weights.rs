@@ -1,0 +1,148 @@
+//! A model's weights as they are multiplied with, gathered from a file that arrives piece by piece.
+
+use std::collections::HashMap;
+
+use format::layout::WeightType;
+use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorInfo, TensorName};
+
+use super::matrix::Matrix;
+use crate::CpuError;
+
+/// Every tensor of a model.
+#[derive(Debug)]
+pub struct Weights {
+    pub(super) embed_tokens: Matrix,           // [vocab_size, hidden_size]
+    pub(super) layers: Vec<LayerWeights>,      // num_hidden_layers of them
+    pub(super) norm: Vec<f32>,                 // [hidden_size]
+    pub(super) lm_head: Option<Matrix>,        // [vocab_size, hidden_size], none if tied to embed_tokens
+    pub(super) rope_freqs: Option<Vec<f32>>,   // [head_dim / 2]
+    bytes: u64,
+}
+
+/// The tensors of one layer.
+#[derive(Debug)]
+pub(super) struct LayerWeights {
+    pub(super) input_layernorm: Vec<f32>,          // [hidden_size]
+    pub(super) q_proj: Matrix,                     // [num_attention_heads * head_dim, hidden_size]
+    pub(super) k_proj: Matrix,                     // [num_key_value_heads * head_dim, hidden_size]
+    pub(super) v_proj: Matrix,                     // [num_key_value_heads * head_dim, hidden_size]
+    pub(super) o_proj: Matrix,                     // [hidden_size, num_attention_heads * head_dim]
+    pub(super) post_attention_layernorm: Vec<f32>, // [hidden_size]
+    pub(super) gate_proj: Matrix,                  // [intermediate_size, hidden_size]
+    pub(super) up_proj: Matrix,                    // [intermediate_size, hidden_size]
+    pub(super) down_proj: Matrix,                  // [hidden_size, intermediate_size]
+}
+
+/// Takes the bytes of a model's files in order, in pieces of any size, and keeps the tensors.
+#[derive(Debug)]
+pub struct WeightsBuilder<'a> {
+    config: Config,
+    reader: RowReader<'a>,
+    tensors: Tensors,
+}
+
+#[derive(Debug, Default)]
+struct Tensors {
+    matrices: HashMap<TensorName, Matrix>,
+    vectors: HashMap<TensorName, Vec<f32>>,
+}
+
+impl Weights {
+    /// Begins to gather the tensors of a model.
+    pub fn builder(checkpoint: &Checkpoint) -> WeightsBuilder<'_> {
+        WeightsBuilder {
+            config: checkpoint.config,
+            reader: RowReader::new(checkpoint),
+            tensors: Tensors::default(),
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl WeightsBuilder<'_> {
+    /// Takes the bytes at `offset` of a file, as [`RowReader::push`] does.
+    ///
+    /// # Errors
+    /// If bytes of a tensor have been left out, or there is no memory for it.
+    pub fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), CpuError> {
+        let WeightsBuilder { reader, tensors, .. } = self;
+        reader.push(file, offset, bytes, &mut |rows| tensors.put(rows))
+    }
+
+    /// The bytes that are needed next, as [`RowReader::wants`] says.
+    pub fn wants(&self) -> Option<Span> {
+        self.reader.wants()
+    }
+
+    /// The weights, once all bytes have come.
+    ///
+    /// # Errors
+    /// If a tensor is not whole.
+    pub fn finish(self) -> Result<Weights, CpuError> {
+        self.reader.finish()?;
+        let Tensors { mut matrices, mut vectors } = self.tensors;
+        let bytes = matrices.values().map(|matrix| matrix.bytes() as u64).sum::<u64>()
+            + vectors.values().map(|vector| 4 * vector.len() as u64).sum::<u64>();
+        let rope_freqs = vectors.remove(&TensorName::RopeFreqs).or_else(|| self.config.rope_freqs());
+        // A checkpoint has every tensor, so none is ever missing; and the error would say what is.
+        let missing = |tensor: TensorName| FormatError::Incomplete { tensor, file: 0, expected: 0 };
+        let mut vector = |name: TensorName| vectors.remove(&name).ok_or_else(|| missing(name));
+        let lm_head = matrices.remove(&TensorName::LmHead);
+        let mut matrix = |name: TensorName| matrices.remove(&name).ok_or_else(|| missing(name));
+        let mut layers = Vec::with_capacity(self.config.num_hidden_layers);
+        for index in 0..self.config.num_hidden_layers {
+            let name = |part| TensorName::Layer { index, part };
+            layers.push(LayerWeights {
+                input_layernorm: vector(name(LayerPart::InputLayernorm))?,
+                q_proj: matrix(name(LayerPart::QProj))?,
+                k_proj: matrix(name(LayerPart::KProj))?,
+                v_proj: matrix(name(LayerPart::VProj))?,
+                o_proj: matrix(name(LayerPart::OProj))?,
+                post_attention_layernorm: vector(name(LayerPart::PostAttentionLayernorm))?,
+                gate_proj: matrix(name(LayerPart::GateProj))?,
+                up_proj: matrix(name(LayerPart::UpProj))?,
+                down_proj: matrix(name(LayerPart::DownProj))?,
+            });
+        }
+        let embed_tokens = matrix(TensorName::EmbedTokens)?;
+        Ok(Weights { embed_tokens, layers, norm: vector(TensorName::Norm)?, lm_head, rope_freqs, bytes })
+    }
+}
+
+impl Tensors {
+    /// Keeps rows that came.
+    fn put(&mut self, rows: Rows) -> Result<(), CpuError> {
+        let tensor = rows.tensor;
+        let out_of_memory = || CpuError::OutOfMemory { tensor: tensor.name, weights: tensor.weights() };
+        if is_vector(tensor.name) {
+            let values = self.vectors.entry(tensor.name).or_default();
+            return Ok(rows.append_values(0..rows.count(), values)?);
+        }
+        let matrix = match self.matrices.entry(tensor.name) {
+            std::collections::hash_map::Entry::Occupied(matrix) => matrix.into_mut(),
+            std::collections::hash_map::Entry::Vacant(room) => {
+                let matrix = Matrix::new(tensor, weight_type(tensor)?).ok_or_else(out_of_memory)?;
+                room.insert(matrix)
+            }
+        };
+        Ok(matrix.write(rows)?)
+    }
+}
+
+fn is_vector(name: TensorName) -> bool {
+    use LayerPart::{InputLayernorm, PostAttentionLayernorm};
+    matches!(
+        name,
+        TensorName::Norm
+            | TensorName::RopeFreqs
+            | TensorName::Layer { part: InputLayernorm | PostAttentionLayernorm, .. }
+    )
+}
+
+fn weight_type(tensor: &TensorInfo) -> Result<WeightType, FormatError> {
+    WeightType::holding(tensor.dtype).ok_or_else(|| FormatError::unsupported_type(tensor.dtype.to_string()))
+}

@@ -1,0 +1,92 @@
+//! Both models of the crate behind one signature, each with how far it may be from transformers.
+
+use cpu::{Model, Weights, simd};
+use format::Checkpoint;
+
+/// A model that takes tokens.
+pub(crate) trait Forward {
+    /// The logits after each of `ids`.
+    fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>>;
+    fn position(&self) -> usize;
+    fn rewind(&mut self, position: usize);
+}
+
+impl Forward for Model {
+    fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
+        ids.iter().map(|id| self.forward(*id)).collect()
+    }
+
+    fn position(&self) -> usize {
+        Model::position(self)
+    }
+
+    fn rewind(&mut self, position: usize) {
+        Model::rewind(self, position);
+    }
+}
+
+impl Forward for simd::Model {
+    /// In steps that fill groups of tokens and that don't.
+    fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
+        let steps = ids.chunks(61).map(|ids| self.forward_each(ids));
+        steps.zip(ids.chunks(61)).flat_map(|(logits, ids)| rows(&logits, ids.len())).collect()
+    }
+
+    fn position(&self) -> usize {
+        simd::Model::position(self)
+    }
+
+    fn rewind(&mut self, position: usize) {
+        simd::Model::rewind(self, position);
+    }
+}
+
+fn rows(logits: &[f32], rows: usize) -> Vec<Vec<f32>> {
+    logits.chunks_exact(logits.len() / rows).map(<[f32]>::to_vec).collect()
+}
+
+/// What computes, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Reference,
+    Simd,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Kind; 2] = [Kind::Reference, Kind::Simd];
+
+    /// A model from the bytes of its files, taken in pieces of so many.
+    pub(crate) fn load(self, checkpoint: &Checkpoint, files: &[Vec<u8>], piece: usize) -> Box<dyn Forward> {
+        macro_rules! push {
+            ($builder:expr) => {{
+                let mut builder = $builder;
+                for (file, bytes) in files.iter().enumerate() {
+                    for (index, bytes) in bytes.chunks(piece).enumerate() {
+                        builder.push(file, (index * piece) as u64, bytes).unwrap();
+                    }
+                }
+                builder.finish().unwrap()
+            }};
+        }
+        match self {
+            Kind::Reference => {
+                Box::new(Model::new(checkpoint.config, push!(Weights::builder(checkpoint))))
+            }
+            Kind::Simd => {
+                Box::new(simd::Model::new(checkpoint.config, push!(simd::Weights::builder(checkpoint))))
+            }
+        }
+    }
+}
+
+/// That logits are those of transformers, but for `bound` of their standard deviation.
+#[track_caller]
+pub(crate) fn assert_close(what: &str, got: &[f32], expected: &[f32], bound: f32) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let mean = expected.iter().sum::<f32>() / expected.len() as f32;
+    let variance = expected.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / expected.len() as f32;
+    for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let error = (got - expected).abs() / variance.sqrt();
+        assert!(error <= bound, "{what}[{i}]: got {got}, expected {expected}, error {error:e}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The layout read back as whole numbers: what those who compute with integers build their own layout from.
+//!
+//! Every type with scales is `scale * quant + minimum` for 16 columns, with a quant that fits an `i8`: what stands for
+//! zero in the table is taken from the quants, and where it is no whole number it is in the minimum.
+
+use super::quants::unpacked;
+use super::unpack::Tile;
+use super::{Quants, TILE, WeightType};
+
+/// 32 columns of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AffineBlock {
+    /// One a column.
+    pub quants: [i8; 32],
+    /// For the first 16 columns, and for the others.
+    pub scales: [f32; 2],
+    /// The same.
+    pub minimums: [f32; 2],
+}
+
+/// Gives `take` every block of the whole rows in `words` with its row and its place in the row. `scales` are those of as
+/// many rows. Gives none for types without scales.
+/// Panics if there are fewer scales than that, as [`unpack_rows`](super::unpack_rows) does.
+pub fn affine_blocks(
+    dtype: WeightType,
+    columns: usize,
+    words: &[u32],
+    scales: &[u32],
+    take: &mut impl FnMut(usize, usize, &AffineBlock),
+) {
+    let block_words = match dtype.quants() {
+        Quants::F16 | Quants::BF16 | Quants::F32 => return,
+        quants => quants.block_words(),
+    };
+    let (row_words, tile_words) = (dtype.row_words(columns), dtype.tile_scale_words(columns));
+    for (row, words) in words.chunks_exact(row_words).enumerate() {
+        let tile = Tile { words: &scales[row / TILE * tile_words..][..tile_words], row: row % TILE };
+        for (block, words) in words.chunks_exact(block_words).enumerate() {
+            let [first, second] = [0, 1].map(|half| tile.scale(dtype.scales(), block, half));
+            // A zero that is a whole number for all rows is taken from the quants, which then are the smaller.
+            let offset = dtype.offset();
+            let minimum =
+                |(scale, zero, minimum): (f32, f32, f32)| minimum - scale * (zero - f32::from(offset));
+            let quants = unpacked(dtype.quants(), words).map(|quant| quant.wrapping_sub(offset).cast_signed());
+            take(
+                row,
+                block,
+                &AffineBlock {
+                    quants,
+                    scales: [first.0, second.0],
+                    minimums: [minimum(first), minimum(second)],
+                },
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::tests::random_rows;
+    use crate::layout::{repack_rows, unpack_rows};
+    use crate::GgmlType;
+
+    #[test]
+    fn every_type_says_the_same_as_its_values() {
+        let mut checked = 0;
+        for (seed, source) in (1..).zip(GgmlType::SUPPORTED) {
+            let dtype = WeightType::holding(source).unwrap();
+            let columns = 2 * dtype.columns_multiple().max(source.block_len());
+            let (words, scales) = repack_rows(source, columns, &random_rows(seed, source, 7, columns)).unwrap();
+            let expected = unpack_rows(dtype, columns, &words, &scales);
+            affine_blocks(dtype, columns, &words, &scales, &mut |row, block, affine| {
+                for (column, quant) in affine.quants.iter().enumerate() {
+                    let half = column / 16;
+                    let got = affine.scales[half] * f32::from(*quant) + affine.minimums[half];
+                    let at = row * columns + block * 32 + column;
+                    let expected = expected[at];
+                    // A product of a zero point is rounded on its own.
+                    let bound = 4.0 * f32::EPSILON * (affine.minimums[half].abs() + expected.abs());
+                    assert!((got - expected).abs() <= bound, "{source}[{at}]: got {got}, expected {expected}");
+                    checked += 1;
+                }
+            });
+        }
+        assert!(checked > 15 * 7 * 64, "{checked}");
+    }
+}
