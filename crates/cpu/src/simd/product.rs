@@ -5,13 +5,10 @@
 
 use wide::{f32x4, i16x8, i32x4, u16x8};
 
-use super::activations::{Activations, PART};
+use super::activations::{Activations, PART, groups};
 use super::matrix::{Floats, Matrix, Quantized, Values, Width};
 use super::threads::share_out;
 use format::layout::{BLOCK, TILE};
-
-/// Tokens that are multiplied together: their sums fill half of the 16 registers that x86 has.
-const GROUP: usize = 8;
 
 /// What rows of a tile are multiplied to, for each token: `[tokens][4]`.
 type Lanes = [f32; TILE];
@@ -67,70 +64,69 @@ impl Quantized {
         x: &Activations,
         out: &mut [Lanes],
     ) {
-        let mut token = 0;
-        for group in out.chunks_mut(GROUP) {
-            match <&mut [Lanes; GROUP]>::try_from(&mut *group) {
-                Ok(group) => self.group::<CHUNKS, PARTS, GROUP>(tile, x, token, group),
-                Err(_) => {
-                    for (after, one) in group.iter_mut().enumerate() {
-                        let one = std::array::from_mut(one);
-                        self.group::<CHUNKS, PARTS, 1>(tile, x, token + after, one);
-                    }
-                }
+        for group in groups(out.len()) {
+            match group.tokens {
+                8 => self.group::<CHUNKS, PARTS, 8>(tile, x, group.first, out),
+                4 => self.group::<CHUNKS, PARTS, 4>(tile, x, group.first, out),
+                2 => self.group::<CHUNKS, PARTS, 2>(tile, x, group.first, out),
+                _ => self.group::<CHUNKS, PARTS, 1>(tile, x, group.first, out),
             }
-            token += GROUP;
         }
     }
 
-    /// `CHUNKS` vectors hold the weights of a block, which has `PARTS` scales.
+    /// `CHUNKS` vectors hold the weights of a block, which has `PARTS` scales; `TOKENS` from `first` on are a group.
     fn group<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize>(
         &self,
         tile: usize,
         x: &Activations,
-        token: usize,
-        out: &mut [Lanes; TOKENS],
+        first: usize,
+        out: &mut [Lanes],
     ) {
         let blocks = x.columns / BLOCK;
         let (chunks, _) = self.chunks[tile * blocks * CHUNKS..][..blocks * CHUNKS].as_chunks::<CHUNKS>();
         let first_part = tile * blocks * PARTS;
         let (scales, _) = self.scales[first_part..][..blocks * PARTS].as_chunks::<PARTS>();
-        let minimums = self.minimums.get(first_part..).map(|minimums| minimums.as_chunks::<PARTS>().0);
-        let quants: [&[[[[i16; 2]; 4]; 4]]; TOKENS] = std::array::from_fn(|after| {
-            x.quants[(token + after) * blocks * 4..][..blocks * 4].as_chunks::<4>().0
-        });
-        let sums: [&[[i32; 2]]; TOKENS] =
-            std::array::from_fn(|after| x.sums[(token + after) * blocks * 2..][..blocks * 2].as_chunks().0);
+        let minimums = self.minimums.get(first_part..).unwrap_or_default().as_chunks::<PARTS>().0;
+        let (eights, _) = x.quants[first * blocks * 4..].as_chunks::<TOKENS>();
+        let (quants, _) = eights.as_chunks::<4>();
+        let (sums, _) = x.sums[first * blocks * 2..].as_chunks::<TOKENS>();
+        let (sums, _) = sums.as_chunks::<2>();
         let offset = match self.width {
             Width::Nibbles { offset } => offset,
             Width::Bytes => 0,
         };
 
         let mut totals = [f32x4::ZERO; TOKENS];
-        for (block, (chunks, scales)) in chunks.iter().zip(scales).enumerate() {
+        for (block, (((chunks, scales), quants), sums)) in
+            chunks.iter().zip(scales).zip(quants).zip(sums).enumerate()
+        {
             for part in 0..PARTS {
                 let mut dots = [i32x4::ZERO; TOKENS];
                 for eight in part * 4 / PARTS..(part + 1) * 4 / PARTS {
                     let weights = eight_columns::<CHUNKS>(chunks, eight);
-                    for (dot, quants) in dots.iter_mut().zip(&quants) {
-                        let x = &quants[block][eight];
+                    for (dot, x) in dots.iter_mut().zip(&quants[eight]) {
                         *dot += weights[0].dot(splat(x[0])) + weights[1].dot(splat(x[1]));
                         *dot += weights[2].dot(splat(x[2])) + weights[3].dot(splat(x[3]));
                     }
                 }
                 let scale = f32x4::from(scales[part]);
-                let minimum = minimums.and_then(|minimums| minimums.get(block)).map(|it| f32x4::from(it[part]));
-                for ((total, dot), sums) in totals.iter_mut().zip(&dots).zip(&sums) {
-                    let [first, second] = sums[block];
-                    let sum = if PARTS == 1 { first + second } else { sums[block][part] };
-                    *total += (*dot - i32x4::splat(offset * sum)).round_float() * scale;
-                    if let Some(minimum) = minimum {
-                        *total += minimum * f32x4::splat(sum as f32);
+                let sum = |token: usize| match PARTS {
+                    1 => sums[0][token] + sums[1][token],
+                    _ => sums[part][token],
+                };
+                for (token, (total, dot)) in totals.iter_mut().zip(&dots).enumerate() {
+                    *total += (*dot - i32x4::splat(offset * sum(token))).round_float() * scale;
+                }
+                if let Some(minimum) = minimums.get(block) {
+                    let minimum = f32x4::from(minimum[part]);
+                    for (token, total) in totals.iter_mut().enumerate() {
+                        *total += minimum * f32x4::splat(sum(token) as f32);
                     }
                 }
             }
         }
-        for (after, (out, total)) in out.iter_mut().zip(totals).enumerate() {
-            *out = (total * f32x4::splat(x.scales[token + after])).to_array();
+        for ((out, total), scale) in out[first..].iter_mut().zip(totals).zip(&x.scales[first..]) {
+            *out = (total * f32x4::splat(*scale)).to_array();
         }
     }
 }
