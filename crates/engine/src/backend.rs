@@ -1,20 +1,12 @@
-//! What computes: the model on the GPU, or the reference on the CPU, behind the same few steps.
+//! What computes: the model on the GPU or on the CPU, behind the same few steps.
 
 use format::Config;
-use gpu::{Gpu, Receipt, Tier, TierChoice};
+use gpu::{Gpu, Receipt, Tier};
 use llama::Options;
 use protocol::Kernels;
 
 use crate::EngineError;
-
-/// Where to compute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// On the GPU, with these kernels.
-    Gpu(TierChoice),
-    /// On the CPU, in plain Rust.
-    Reference,
-}
+use crate::on_cpu::OnCpu;
 
 /// A model in place.
 #[derive(Debug)]
@@ -22,37 +14,21 @@ pub enum Backend {
     /// On the GPU.
     Gpu(Box<llama::Model>),
     /// On the CPU.
-    Reference(Box<Reference>),
-}
-
-/// The reference model, and what its last step chose.
-#[derive(Debug)]
-pub struct Reference {
-    model: cpu::Model,
-    context: usize,
-    logits: Vec<f32>,
+    Cpu(Box<OnCpu>),
 }
 
 /// A choice that is on its way.
 #[derive(Debug)]
 pub(crate) enum Pending {
     Gpu(Receipt),
-    Ready(u32),
+    Cpu(u32),
 }
 
 /// Weights in place, and the device they are on.
 pub(crate) enum Weights {
     Gpu(Box<Gpu>, Box<llama::Weights>),
-    Cpu(cpu::Weights),
-}
-
-impl Reference {
-    fn read(&mut self, ids: &[u32]) -> u32 {
-        for id in ids {
-            self.logits = self.model.forward(*id);
-        }
-        argmax(&self.logits)
-    }
+    Simd(cpu::simd::Weights),
+    Reference(cpu::Weights),
 }
 
 impl Backend {
@@ -67,9 +43,13 @@ impl Backend {
                 let model = llama::Model::new(*gpu, config, *weights, options).await?;
                 Ok(Backend::Gpu(Box::new(model)))
             }
-            Weights::Cpu(weights) => {
-                let (model, context) = (cpu::Model::new(config, weights), options.context);
-                Ok(Backend::Reference(Box::new(Reference { model, context, logits: Vec::new() })))
+            Weights::Simd(weights) => {
+                let model = cpu::simd::Model::new(config, weights);
+                Ok(Backend::Cpu(Box::new(OnCpu::simd(model, options.context))))
+            }
+            Weights::Reference(weights) => {
+                let model = cpu::Model::new(config, weights);
+                Ok(Backend::Cpu(Box::new(OnCpu::reference(model, options.context))))
             }
         }
     }
@@ -81,7 +61,8 @@ impl Backend {
                 Tier::Subgroups { .. } => Kernels::Subgroups,
                 Tier::Plain => Kernels::Plain,
             },
-            Backend::Reference(_) => Kernels::Reference,
+            Backend::Cpu(cpu) if cpu.is_reference() => Kernels::Reference,
+            Backend::Cpu(_) => Kernels::Simd,
         }
     }
 
@@ -89,21 +70,21 @@ impl Backend {
     pub fn context(&self) -> usize {
         match self {
             Backend::Gpu(model) => model.context(),
-            Backend::Reference(reference) => reference.context,
+            Backend::Cpu(cpu) => cpu.context,
         }
     }
 
     pub(crate) fn position(&self) -> usize {
         match self {
             Backend::Gpu(model) => model.position(),
-            Backend::Reference(reference) => reference.model.position(),
+            Backend::Cpu(cpu) => cpu.position(),
         }
     }
 
     pub(crate) fn rewind(&mut self, position: usize) {
         match self {
             Backend::Gpu(model) => model.rewind(position),
-            Backend::Reference(reference) => reference.model.rewind(position),
+            Backend::Cpu(cpu) => cpu.rewind(position),
         }
     }
 
@@ -111,15 +92,36 @@ impl Backend {
     pub(crate) fn chunk(&self) -> usize {
         match self {
             Backend::Gpu(model) => model.chunk(),
-            Backend::Reference(_) => 8,
+            Backend::Cpu(cpu) => cpu.chunk(),
         }
+    }
+
+    /// Steps that may be under way at once. Where the CPU computes, one that nobody asked for yet would keep the one
+    /// before it waiting.
+    pub(crate) fn steps_in_flight(&self) -> usize {
+        match self {
+            Backend::Gpu(_) => 2,
+            Backend::Cpu(_) => 1,
+        }
+    }
+
+    /// Reads `ids`, at most a chunk, and waits until that is done.
+    pub(crate) async fn read(&mut self, ids: &[u32]) -> Result<(), EngineError> {
+        match self {
+            Backend::Gpu(model) => {
+                let receipt = model.prefill_and_choose(ids)?;
+                receipt.words(model.gpu()).await?;
+            }
+            Backend::Cpu(cpu) => cpu.read(ids),
+        }
+        Ok(())
     }
 
     /// Reads `ids`, at most a chunk, and chooses what follows them.
     pub(crate) fn prefill(&mut self, ids: &[u32]) -> Result<Pending, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(Pending::Gpu(model.prefill_and_choose(ids)?)),
-            Backend::Reference(reference) => Ok(Pending::Ready(reference.read(ids))),
+            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.choose(ids))),
         }
     }
 
@@ -127,10 +129,7 @@ impl Backend {
     pub(crate) fn decode(&mut self) -> Result<Pending, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(Pending::Gpu(model.decode()?)),
-            Backend::Reference(reference) => {
-                let id = argmax(&reference.logits);
-                Ok(Pending::Ready(reference.read(&[id])))
-            }
+            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.decode())),
         }
     }
 
@@ -140,8 +139,8 @@ impl Backend {
             (Backend::Gpu(model), Pending::Gpu(receipt)) => {
                 receipt.words(model.gpu()).await?.first().copied().unwrap_or(llama::NOT_A_NUMBER)
             }
-            (_, Pending::Ready(id)) => id,
-            (Backend::Reference(_), Pending::Gpu(_)) => llama::NOT_A_NUMBER,
+            (_, Pending::Cpu(id)) => id,
+            (Backend::Cpu(_), Pending::Gpu(_)) => llama::NOT_A_NUMBER,
         };
         if id == llama::NOT_A_NUMBER { Err(EngineError::NotANumber) } else { Ok(id) }
     }
@@ -150,7 +149,7 @@ impl Backend {
     pub(crate) fn each(&self) -> usize {
         match self {
             Backend::Gpu(model) => model.each(),
-            Backend::Reference(_) => 1,
+            Backend::Cpu(cpu) => cpu.each(),
         }
     }
 
@@ -158,37 +157,15 @@ impl Backend {
     pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(model.choose_each(ids).await?),
-            Backend::Reference(reference) => Ok(ids.iter().map(|id| reference.read(&[*id])).collect()),
+            Backend::Cpu(cpu) => Ok(cpu.choose_each(ids)),
         }
     }
 
     /// The logits after token `row` of the last [`Backend::choose_each`]: `[vocab_size]`.
-    pub(crate) async fn logits_of(&self, row: usize) -> Result<Vec<f32>, EngineError> {
+    pub(crate) async fn logits_of(&self, row: usize, vocab_size: usize) -> Result<Vec<f32>, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(model.logits_of(row).await?),
-            // It takes one token at a time.
-            Backend::Reference(reference) => Ok(reference.logits.clone()),
+            Backend::Cpu(cpu) => Ok(cpu.logits_of(row, vocab_size)),
         }
-    }
-}
-
-/// The lower of two equals, and not-a-number if any logit is none: as the GPU chooses.
-fn argmax(logits: &[f32]) -> u32 {
-    if logits.iter().any(|logit| logit.is_nan()) {
-        return llama::NOT_A_NUMBER;
-    }
-    let best = (0..).zip(logits).reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(llama::NOT_A_NUMBER, |(id, _)| id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_reference_chooses_as_the_gpu_does() {
-        assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), 1);
-        assert_eq!(argmax(&[f32::NEG_INFINITY; 3]), 0);
-        assert_eq!(argmax(&[1.0, f32::NAN]), llama::NOT_A_NUMBER);
     }
 }

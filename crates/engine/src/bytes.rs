@@ -53,25 +53,22 @@ impl Take for LetGo {
     }
 }
 
-impl Take for llama::Loader<'_> {
-    fn wants(&self) -> Option<Span> {
-        llama::Loader::wants(self)
-    }
+/// Implements [`Take`] by the methods of the same names.
+macro_rules! take_by_its_own {
+    ($($weights:ty),*) => {$(
+        impl Take for $weights {
+            fn wants(&self) -> Option<Span> {
+                <$weights>::wants(self)
+            }
 
-    fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        Ok(llama::Loader::push(self, file, offset, bytes)?)
-    }
+            fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
+                Ok(<$weights>::push(self, file, offset, bytes)?)
+            }
+        }
+    )*};
 }
 
-impl Take for cpu::WeightsBuilder<'_> {
-    fn wants(&self) -> Option<Span> {
-        cpu::WeightsBuilder::wants(self)
-    }
-
-    fn push(&mut self, file: usize, offset: u64, bytes: &[u8]) -> Result<(), EngineError> {
-        Ok(cpu::WeightsBuilder::push(self, file, offset, bytes)?)
-    }
-}
+take_by_its_own!(llama::Loader<'_>, cpu::WeightsBuilder<'_>, cpu::simd::WeightsBuilder<'_>);
 
 struct First<'a, F: Files + 'a, T> {
     name: String,

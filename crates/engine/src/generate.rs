@@ -12,9 +12,6 @@ use crate::backend::Pending;
 use crate::{Engine, EngineError, StopFlag};
 use run::{Ends, Run};
 
-/// Steps handed to the device before the oldest is waited for: the next token is computed while the CPU reads this one.
-const STEPS_IN_FLIGHT: usize = 2;
-
 /// A prefill step is sized to take about this long, so that Stop is heard and no driver loses patience.
 const PREFILL_SECONDS: f64 = 0.1;
 
@@ -124,7 +121,7 @@ impl Engine {
         let mut issued = 1;
         let mut stream = self.tokenizer.stream();
         while let Some(oldest) = in_flight.pop_front() {
-            while in_flight.len() + 1 < STEPS_IN_FLIGHT && issued < run.limit {
+            while in_flight.len() + 1 < self.backend.steps_in_flight() && issued < run.limit {
                 in_flight.push_back(self.backend.decode()?);
                 issued += 1;
             }
@@ -134,9 +131,14 @@ impl Engine {
                 run.flush(&mut stream, on_event);
                 return Ok(run.end_of_turn());
             }
+            stop.breathe().await;
             if stop.is_set() {
                 run.flush(&mut stream, on_event);
                 return Ok(FinishReason::Stopped);
+            }
+            if in_flight.is_empty() && issued < run.limit {
+                in_flight.push_back(self.backend.decode()?);
+                issued += 1;
             }
         }
         run.flush(&mut stream, on_event);
@@ -161,13 +163,14 @@ impl Engine {
         loop {
             let started = Instant::now();
             let next = prompt.len().min(done + chunk.min(self.backend.chunk()));
-            let pending = self.backend.prefill(&prompt[done..next])?;
+            let ids = &prompt[done..next];
             if next == prompt.len() {
-                return Ok(Some(pending));
+                return Ok(Some(self.backend.prefill(ids)?));
             }
-            self.backend.wait(pending).await?;
+            self.backend.read(ids).await?;
             done = next;
             on_event(GenerateEvent::Prefill { done: done as u32, total: prompt.len() as u32 });
+            stop.breathe().await;
             if stop.is_set() {
                 return Ok(None);
             }
@@ -195,7 +198,7 @@ impl Engine {
         for ids in ids.chunks(self.backend.each()) {
             choices.extend(self.backend.choose_each(ids).await?);
             if choices.len() == total {
-                logits = self.backend.logits_of(ids.len() - 1).await?;
+                logits = self.backend.logits_of(ids.len() - 1, self.vocab_size).await?;
             }
         }
         if choices.contains(&llama::NOT_A_NUMBER) {
@@ -221,7 +224,7 @@ impl Engine {
         for ids in ids.chunks(self.backend.each()) {
             self.backend.choose_each(ids).await?;
             for row in from.saturating_sub(done).min(ids.len())..ids.len() {
-                take(done + row, &self.backend.logits_of(row).await?);
+                take(done + row, &self.backend.logits_of(row, self.vocab_size).await?);
             }
             done += ids.len();
         }

@@ -11,12 +11,14 @@
 
 mod backend;
 mod bytes;
+mod device;
 mod error;
 mod folder;
 mod generate;
 mod kept;
 mod load;
 mod memory;
+mod on_cpu;
 mod open;
 mod options;
 mod progress;
@@ -25,7 +27,8 @@ mod quantize;
 mod stop;
 mod text;
 
-pub use backend::{Backend, Device};
+pub use backend::Backend;
+pub use device::Device;
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
 pub use kept::{forget, is_kept};
@@ -34,7 +37,8 @@ pub use memory::Memory;
 pub use open::{Container, Header, read_header};
 pub use options::{DEFAULT_CONTEXT, LoadOptions, kv_type};
 pub use quantize::Quantize;
-pub use stop::StopFlag;
+pub use on_cpu::OnCpu;
+pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
 
 use chat::{Template, Tokenizer};

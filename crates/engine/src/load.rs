@@ -3,11 +3,12 @@
 use format::{Checkpoint, GenerationConfig};
 use gpu::Gpu;
 use llama::{Options, kv_bytes_per_token};
-use protocol::{DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
+use protocol::{DeviceReason, DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Files, Store};
 
-use crate::backend::{Backend, Device, Weights};
+use crate::backend::{Backend, Weights};
 use crate::bytes::Bytes;
+use crate::device::{Choice, Offer};
 use crate::open::{Found, find};
 use crate::options::kv_word;
 use crate::progress::Reporter;
@@ -41,10 +42,7 @@ impl Engine {
         let mut report = Reporter::new(on_progress);
         report.opening();
         // The device comes first: without one nothing needs to be downloaded.
-        let gpu = match options.device {
-            Device::Gpu(tier) => Some(Gpu::request(tier).await?),
-            Device::Reference => None,
-        };
+        let offer = Offer::ask(options.device).await?;
         let mut bytes = Bytes::new(origin, report);
         let Found { checkpoint, files } = find(origin.files, &mut bytes).await?;
         let (tokenizer, template) = match tokenizer(&checkpoint) {
@@ -58,17 +56,27 @@ impl Engine {
 
         let checkpoint = options.quantize.apply(checkpoint);
         let options = options.model_options(&checkpoint.config)?;
-        if let Some(gpu) = &gpu {
-            options.check_device(&checkpoint.config, gpu.limits())?;
-        }
-        let weights = match gpu {
-            Some(gpu) => on_gpu(gpu, &checkpoint, &files, &mut bytes).await?,
-            None => on_cpu(&checkpoint, &files, &mut bytes).await?,
+        let (choice, reason) = offer.choose(&checkpoint);
+        let weights = match choice {
+            Choice::Gpu(gpu) => {
+                options.check_device(&checkpoint.config, gpu.limits())?;
+                on_gpu(*gpu, &checkpoint, &files, &mut bytes).await?
+            }
+            Choice::Cpu => {
+                let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
+                bytes.each(&files, &checkpoint, &mut builder).await?;
+                Weights::Simd(builder.finish()?)
+            }
+            Choice::Reference => {
+                let mut builder = cpu::Weights::builder(&checkpoint);
+                bytes.each(&files, &checkpoint, &mut builder).await?;
+                Weights::Reference(builder.finish()?)
+            }
         };
         let not_stored = bytes.finish().await.map(|error| EngineError::from(error).failure());
         let backend = Backend::new(weights, checkpoint.config, options).await?;
         let info = model_info(&checkpoint, origin.files.name(), options);
-        let device = device_report(&backend);
+        let device = device_report(&backend, reason);
         let vocab_size = checkpoint.config.vocab_size;
         Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached: Vec::new() })
     }
@@ -85,16 +93,6 @@ async fn on_gpu<F: Files, T: Store>(
     bytes.each(files, checkpoint, &mut loader).await?;
     let weights = loader.finish()?;
     Ok(Weights::Gpu(Box::new(gpu), Box::new(weights)))
-}
-
-async fn on_cpu<F: Files, T: Store>(
-    checkpoint: &Checkpoint,
-    files: &[String],
-    bytes: &mut Bytes<'_, '_, F, T>,
-) -> Result<Weights, EngineError> {
-    let mut builder = cpu::Weights::builder(checkpoint);
-    bytes.each(files, checkpoint, &mut builder).await?;
-    Ok(Weights::Cpu(builder.finish()?))
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, options: Options) -> ModelInfo {
@@ -119,16 +117,20 @@ fn sampling(stated: &GenerationConfig) -> SamplingDefaults {
     SamplingDefaults { do_sample, temperature, top_k, top_p, repetition_penalty }
 }
 
-fn device_report(backend: &Backend) -> DeviceReport {
+fn device_report(backend: &Backend, reason: DeviceReason) -> DeviceReport {
     let kernels = backend.kernels();
     match backend {
         Backend::Gpu(model) => {
             let report = model.gpu().report();
             let (adapter, software) = (report.adapter.clone(), report.software);
-            DeviceReport { adapter, software, kernels, device_bytes: model.device_bytes() }
+            DeviceReport { adapter, software, kernels, reason, device_bytes: model.device_bytes() }
         }
-        Backend::Reference(_) => {
-            DeviceReport { adapter: "CPU".to_string(), software: true, kernels, device_bytes: 0 }
-        }
+        Backend::Cpu(cpu) => DeviceReport {
+            adapter: "CPU".to_string(),
+            software: cpu.is_reference(),
+            kernels,
+            reason,
+            device_bytes: cpu.weight_bytes(),
+        },
     }
 }

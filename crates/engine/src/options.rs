@@ -38,13 +38,17 @@ impl Default for LoadOptions {
 }
 
 impl From<protocol::LoadOptions> for LoadOptions {
-    /// What the page asks for, on whichever device suits best.
+    /// What the page asks for.
     fn from(asked: protocol::LoadOptions) -> LoadOptions {
         LoadOptions {
+            device: match asked.device {
+                protocol::Device::Automatic => Device::Fastest,
+                protocol::Device::Gpu => Device::Gpu(TierChoice::Auto),
+                protocol::Device::Cpu => Device::Cpu,
+            },
             context: asked.context.map(|context| context as usize),
             kv: kv_type(asked.kv),
             quantize: asked.quantize.into(),
-            ..LoadOptions::default()
         }
     }
 }
@@ -92,8 +96,15 @@ mod tests {
     #[test]
     fn what_the_page_asks_for_is_what_the_engine_does() {
         let asked = protocol::LoadOptions::default();
-        let automatic = LoadOptions { quantize: Quantize::WhereItSuits, ..LoadOptions::default() };
+        let (device, quantize) = (Device::Fastest, Quantize::WhereItSuits);
+        let automatic = LoadOptions { device, quantize, ..LoadOptions::default() };
         check(asked, automatic);
+        for (device, expected) in [
+            (protocol::Device::Gpu, Device::Gpu(TierChoice::Auto)),
+            (protocol::Device::Cpu, Device::Cpu),
+        ] {
+            check(protocol::LoadOptions { device, ..asked }, LoadOptions { device: expected, ..automatic });
+        }
         check(
             protocol::LoadOptions { context: Some(512), ..asked },
             LoadOptions { context: Some(512), ..automatic },

@@ -116,6 +116,8 @@ pub enum Kernels {
     Subgroups,
     /// Workgroup memory and one barrier.
     Plain,
+    /// No GPU: the CPU's vector instructions.
+    Simd,
     /// No GPU: the readable reference.
     Reference,
 }
@@ -129,8 +131,32 @@ pub struct DeviceReport {
     pub software: bool,
     /// The kernels in use.
     pub kernels: Kernels,
+    /// Why it is this one.
+    pub reason: DeviceReason,
     /// Bytes of weights and KV cache on the device.
     pub device_bytes: u64,
+}
+
+/// Why a model runs where it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum DeviceReason {
+    /// It was asked for.
+    Asked,
+    /// The GPU is the fastest.
+    Gpu,
+    /// The GPU is software: the CPU does without it what it would do for it, and faster.
+    SoftwareGpu {
+        /// Its name.
+        adapter: String,
+    },
+    /// There is no GPU.
+    NoGpu {
+        /// What the platform said.
+        found: String,
+    },
+    /// The GPU is software, but the model is larger than the CPU can hold without it.
+    TooLargeForCpu,
 }
 
 /// Why an answer ended.

@@ -15,9 +15,9 @@ mod tool_event;
 
 pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
-    DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
+    DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
 };
-pub use load_options::{Kv, LoadOptions, Quantize};
+pub use load_options::{Device, Kv, LoadOptions, Quantize};
 pub use model::{CatalogueEntry, ModelInfo, ModelSource, SamplingDefaults};
 pub use request::{GenerateOptions, Message, Request, Role};
 pub use tool_event::ToolEvent;

@@ -6,12 +6,27 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoadOptions {
+    /// Where it is computed.
+    pub device: Device,
     /// Tokens of context, prompt and answer together; `None` for 4,096, or fewer if the model has fewer.
     pub context: Option<u32>,
     /// How keys and values are stored.
     pub kv: Kv,
     /// Whether weights are quantized on their way to the device.
     pub quantize: Quantize,
+}
+
+/// Where a model is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// Whatever is faster here.
+    #[default]
+    Automatic,
+    /// On the GPU, or on what stands for one.
+    Gpu,
+    /// On the CPU.
+    Cpu,
 }
 
 /// How keys and values are stored.

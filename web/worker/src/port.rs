@@ -1,10 +1,12 @@
 //! The line to the page: requests in, events out, both through serde.
 
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
+use js_sys::Promise;
 use protocol::{Event, Request};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
-use web_sys::{DedicatedWorkerGlobalScope, File, MessageEvent};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{DedicatedWorkerGlobalScope, File, MessageChannel, MessageEvent};
 
 /// A request, and the files that go with it.
 #[derive(Debug)]
@@ -61,4 +63,20 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     receiver
+}
+
+/// Lets letters that have come be heard. A message to itself, since a timer may take milliseconds.
+pub(crate) async fn breathe() {
+    // Without a channel there is no breath: letters are then heard when the answer has ended.
+    let Ok(channel) = MessageChannel::new() else { return };
+    let (here, there) = (channel.port1(), channel.port2());
+    let message = Promise::new(&mut |resolve, _| {
+        here.set_onmessage(Some(&resolve));
+        // A message that can't be sent ends the wait at once.
+        if there.post_message(&JsValue::NULL).is_err() {
+            drop(resolve.call0(&JsValue::NULL));
+        }
+    });
+    drop(JsFuture::from(message).await);
+    here.close();
 }

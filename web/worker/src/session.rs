@@ -15,7 +15,7 @@ use web_sys::File;
 use crate::fetch;
 use crate::file::Picked;
 use crate::indexed_db::IndexedDb;
-use crate::port::{Letter, letters, tell};
+use crate::port::{Letter, breathe, letters, tell};
 use crate::site::Site;
 
 /// How what is being worked on can be ended.
@@ -63,7 +63,7 @@ impl Work {
     }
 
     fn begin_answer(&self, heard: u32) -> StopFlag {
-        let flag = StopFlag::default();
+        let flag = StopFlag::with_breath(Rc::new(|| Box::pin(breathe())));
         if self.is_over(heard) {
             flag.stop();
         }

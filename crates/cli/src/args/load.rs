@@ -9,8 +9,8 @@ use super::convert::QuantName;
 
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// Where to compute: on the GPU, or by the slow and readable reference on the CPU.
-    #[arg(long, value_enum, default_value_t = DeviceName::Gpu)]
+    /// Where to compute: on whatever is faster, on the GPU, on the CPU, or by the slow and readable reference.
+    #[arg(long, value_enum, default_value_t = DeviceName::Auto)]
     device: DeviceName,
     /// Kernels on the GPU: with subgroup operations, without, or the best that the device allows.
     #[arg(long, value_enum, default_value_t = KernelsName::Auto)]
@@ -35,7 +35,9 @@ pub(crate) struct ContextArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DeviceName {
+    Auto,
     Gpu,
+    Cpu,
     Reference,
 }
 
@@ -54,13 +56,15 @@ pub(crate) enum KvName {
 }
 
 impl DeviceArgs {
-    /// The device. The reference has no kernels to choose from.
+    /// The device. Kernels that were asked for by name are the GPU's; the CPU has none to choose from.
     fn device(&self) -> Device {
         match (self.device, self.kernels) {
             (DeviceName::Reference, _) => Device::Reference,
+            (DeviceName::Cpu, _) => Device::Cpu,
+            (DeviceName::Auto, KernelsName::Auto) => Device::Fastest,
             (DeviceName::Gpu, KernelsName::Auto) => Device::Gpu(TierChoice::Auto),
-            (DeviceName::Gpu, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
-            (DeviceName::Gpu, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
+            (_, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
+            (_, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
         }
     }
 
@@ -90,7 +94,7 @@ impl ContextArgs {
 }
 
 impl KvName {
-    /// The cache's type. The reference always computes in `f32`.
+    /// The cache's type. The CPU always keeps floats.
     fn kv(self) -> KvType {
         match self {
             KvName::F16 => KvType::F16,

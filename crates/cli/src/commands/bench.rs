@@ -115,7 +115,7 @@ fn counts_per_token(engine: &mut Engine) -> Result<Option<Counts>> {
 fn gpu_counts(engine: &Engine) -> Option<Counts> {
     match engine.backend() {
         Backend::Gpu(model) => Some(model.gpu().counts()),
-        Backend::Reference(_) => None,
+        Backend::Cpu(_) => None,
     }
 }
 

@@ -70,26 +70,53 @@ impl Width {
     }
 }
 
+/// How the weights of a type are held.
+struct Held {
+    width: Width,
+    part: usize,
+    has_minimum: bool,
+}
+
+impl Held {
+    /// None if they are held as they came.
+    fn of(dtype: WeightType) -> Option<Held> {
+        let scales = dtype.scales();
+        let has_parts = matches!(scales, Scales::Two { parts: 2, .. } | Scales::TwoMinimum { parts: 2 });
+        let width = match dtype.quants() {
+            Quants::Q4 => Width::Nibbles { offset: dtype.offset().into() },
+            _ => Width::Bytes,
+        };
+        (scales != Scales::None).then_some(Held {
+            width,
+            part: if has_parts { PART } else { BLOCK },
+            has_minimum: matches!(scales, Scales::Minimum | Scales::Zero | Scales::TwoMinimum { .. }),
+        })
+    }
+}
+
+/// Bytes of a matrix in memory.
+pub(super) fn matrix_bytes(dtype: WeightType, rows: usize, columns: usize) -> u64 {
+    let tiles = rows.div_ceil(TILE) as u64;
+    match Held::of(dtype) {
+        None => rows as u64 * 4 * dtype.row_words(columns) as u64,
+        Some(Held { width, part, has_minimum }) => {
+            let numbers = columns / part * if has_minimum { 2 } else { 1 };
+            tiles * 16 * (columns / BLOCK * width.chunks() + numbers) as u64
+        }
+    }
+}
+
 impl Matrix {
     /// Zeroed room for a tensor; `None` if there is no memory for it.
     pub(super) fn new(tensor: &TensorInfo, dtype: WeightType) -> Option<Matrix> {
         let (rows, columns) = (tensor.rows, tensor.columns);
-        let values = match dtype.scales() {
-            Scales::None => {
+        let values = match Held::of(dtype) {
+            None => {
                 let dtype = dtype.blocks();
                 let bytes = rows.checked_mul(columns / dtype.block_len() * dtype.block_bytes())?;
                 Values::Floats(Floats { dtype, bytes: zeroed(0, bytes)? })
             }
-            scales => {
-                let has_parts =
-                    matches!(scales, Scales::Two { parts: 2, .. } | Scales::TwoMinimum { parts: 2 });
-                let has_minimum =
-                    matches!(scales, Scales::Minimum | Scales::Zero | Scales::TwoMinimum { .. });
-                let part = if has_parts { PART } else { BLOCK };
-                let width = match dtype.quants() {
-                    Quants::Q4 => Width::Nibbles { offset: dtype.offset().into() },
-                    _ => Width::Bytes,
-                };
+            Some(Held { width, part, has_minimum }) => {
                 let tiles = rows.div_ceil(TILE);
                 let scales = tiles.checked_mul(columns / part)?;
                 let chunks = (tiles * (columns / BLOCK)).checked_mul(width.chunks())?;

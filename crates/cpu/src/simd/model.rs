@@ -28,22 +28,36 @@ impl Model {
         Model { config, weights, inv_freq, kv_cache, position: 0 }
     }
 
-    /// Takes tokens from [`Model::position`] on, and gives the logits, `[vocab_size]`, for the one after the last.
+    /// Takes tokens from [`Model::position`] on, and gives the stream after all layers: `[tokens, hidden_size]`.
     ///
     /// # Panics
-    /// If an id is not below `vocab_size`, or if there are none: whoever takes ids from outside checks them there.
+    /// If an id is not below `vocab_size`: whoever takes ids from outside checks them there.
     pub fn forward(&mut self, ids: &[u32]) -> Vec<f32> {
-        let hidden = self.body(ids);
-        self.head(&hidden[hidden.len() - self.config.hidden_size..])
+        let embed_tokens = &self.weights.embed_tokens;
+        let mut x: Vec<f32> = ids.iter().flat_map(|id| embed_tokens.row(*id as usize)).collect();
+
+        // The angles of a position are the same in every layer. [tokens][head_dim / 2]
+        let positions = self.position..self.position + ids.len();
+        let rotations: Vec<_> = positions.map(|position| rotation(&self.inv_freq, position)).collect();
+        for (layer, cache) in self.weights.layers.iter().zip(&mut self.kv_cache) {
+            forward(&self.config, layer, cache, &rotations, &mut x);
+        }
+        self.position += ids.len();
+        x
     }
 
-    /// The same with the logits after each token: `[tokens, vocab_size]`.
-    ///
-    /// # Panics
-    /// As [`Model::forward`] does.
-    pub fn forward_each(&mut self, ids: &[u32]) -> Vec<f32> {
-        let hidden = self.body(ids);
-        self.head(&hidden)
+    /// Logits, `[tokens, vocab_size]`, of tokens of the stream, `[tokens, hidden_size]`: all that is read of a prompt
+    /// but its last token needs none.
+    pub fn logits(&self, x: &[f32]) -> Vec<f32> {
+        let normed = rms_norm(x, &self.weights.norm, self.config.rms_norm_eps);
+        // A tied model scores tokens by their own embeddings.
+        let lm_head = self.weights.lm_head.as_ref().unwrap_or(&self.weights.embed_tokens);
+        lm_head.product(&Activations::new(&normed, self.config.hidden_size))
+    }
+
+    /// Its dimensions.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// How many tokens have been taken.
@@ -60,29 +74,6 @@ impl Model {
     pub fn rewind(&mut self, position: usize) {
         self.position = self.position.min(position);
         self.kv_cache.iter_mut().for_each(|cache| cache.truncate(self.position));
-    }
-
-    /// The stream after all layers: `[tokens, hidden_size]`.
-    fn body(&mut self, ids: &[u32]) -> Vec<f32> {
-        let embed_tokens = &self.weights.embed_tokens;
-        let mut x: Vec<f32> = ids.iter().flat_map(|id| embed_tokens.row(*id as usize)).collect();
-
-        // The angles of a position are the same in every layer. [tokens][head_dim / 2]
-        let positions = self.position..self.position + ids.len();
-        let rotations: Vec<_> = positions.map(|position| rotation(&self.inv_freq, position)).collect();
-        for (layer, cache) in self.weights.layers.iter().zip(&mut self.kv_cache) {
-            forward(&self.config, layer, cache, &rotations, &mut x);
-        }
-        self.position += ids.len();
-        x
-    }
-
-    /// Logits, `[tokens, vocab_size]`, of the stream `x`, `[tokens, hidden_size]`.
-    fn head(&self, x: &[f32]) -> Vec<f32> {
-        let normed = rms_norm(x, &self.weights.norm, self.config.rms_norm_eps);
-        // A tied model scores tokens by their own embeddings.
-        let lm_head = self.weights.lm_head.as_ref().unwrap_or(&self.weights.embed_tokens);
-        lm_head.product(&Activations::new(&normed, self.config.hidden_size))
     }
 }
 

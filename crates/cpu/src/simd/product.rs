@@ -8,7 +8,7 @@ use wide::{f32x4, i16x8, i32x4, u16x8};
 use super::activations::{Activations, PART, groups};
 use super::matrix::{Floats, Matrix, Quantized, Values, Width};
 use super::threads::share_out;
-use format::layout::{BLOCK, TILE};
+use format::layout::TILE;
 
 /// What rows of a tile are multiplied to, for each token: `[tokens][4]`.
 type Lanes = [f32; TILE];
@@ -50,78 +50,64 @@ impl Matrix {
 impl Quantized {
     /// `out`, `[tokens][4]`, of the 4 rows of a tile.
     fn product(&self, tile: usize, x: &Activations, out: &mut [Lanes]) {
-        match (self.width, self.part) {
-            (Width::Nibbles { .. }, PART) => self.groups::<4, 2>(tile, x, out),
-            (Width::Nibbles { .. }, _) => self.groups::<4, 1>(tile, x, out),
-            (Width::Bytes, PART) => self.groups::<8, 2>(tile, x, out),
-            (Width::Bytes, _) => self.groups::<8, 1>(tile, x, out),
+        match self.width {
+            Width::Nibbles { offset } => self.groups::<1>(tile, x, offset, out),
+            Width::Bytes => self.groups::<2>(tile, x, 0, out),
         }
     }
 
-    fn groups<const CHUNKS: usize, const PARTS: usize>(
-        &self,
-        tile: usize,
-        x: &Activations,
-        out: &mut [Lanes],
-    ) {
+    fn groups<const CHUNKS: usize>(&self, tile: usize, x: &Activations, offset: i32, out: &mut [Lanes]) {
         for group in groups(out.len()) {
             match group.tokens {
-                8 => self.group::<CHUNKS, PARTS, 8>(tile, x, group.first, out),
-                4 => self.group::<CHUNKS, PARTS, 4>(tile, x, group.first, out),
-                2 => self.group::<CHUNKS, PARTS, 2>(tile, x, group.first, out),
-                _ => self.group::<CHUNKS, PARTS, 1>(tile, x, group.first, out),
+                8 => self.group::<CHUNKS, 8>(tile, x, group.first, offset, out),
+                4 => self.group::<CHUNKS, 4>(tile, x, group.first, offset, out),
+                2 => self.group::<CHUNKS, 2>(tile, x, group.first, offset, out),
+                _ => self.group::<CHUNKS, 1>(tile, x, group.first, offset, out),
             }
         }
     }
 
-    /// `CHUNKS` vectors hold the weights of a block, which has `PARTS` scales; `TOKENS` from `first` on are a group.
-    fn group<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize>(
+    /// `CHUNKS` vectors hold the weights of 8 columns; `TOKENS` from `first` on are a group.
+    fn group<const CHUNKS: usize, const TOKENS: usize>(
         &self,
         tile: usize,
         x: &Activations,
         first: usize,
+        offset: i32,
         out: &mut [Lanes],
     ) {
-        let blocks = x.columns / BLOCK;
-        let (chunks, _) = self.chunks[tile * blocks * CHUNKS..][..blocks * CHUNKS].as_chunks::<CHUNKS>();
-        let first_part = tile * blocks * PARTS;
-        let (scales, _) = self.scales[first_part..][..blocks * PARTS].as_chunks::<PARTS>();
-        let minimums = self.minimums.get(first_part..).unwrap_or_default().as_chunks::<PARTS>().0;
-        let (eights, _) = x.quants[first * blocks * 4..].as_chunks::<TOKENS>();
-        let (quants, _) = eights.as_chunks::<4>();
-        let (sums, _) = x.sums[first * blocks * 2..].as_chunks::<TOKENS>();
-        let (sums, _) = sums.as_chunks::<2>();
-        let offset = match self.width {
-            Width::Nibbles { offset } => offset,
-            Width::Bytes => 0,
-        };
+        let parts = x.columns / self.part;
+        let eights = self.part / 8;
+        let (chunks, _) = self.chunks[tile * parts * eights * CHUNKS..].as_chunks::<CHUNKS>();
+        let (quants, _) = x.quants[first * parts * eights..].as_chunks::<TOKENS>();
+        let (sums, _) = x.sums[first * x.columns / PART..].as_chunks::<TOKENS>();
+        let scales = &self.scales[tile * parts..][..parts];
+        let minimums = self.minimums.get(tile * parts..).unwrap_or_default();
+        let of_parts = scales
+            .iter()
+            .zip(chunks.chunks_exact(eights))
+            .zip(quants.chunks_exact(eights))
+            .zip(sums.chunks_exact(self.part / PART));
 
         let mut totals = [f32x4::ZERO; TOKENS];
-        for (block, (((chunks, scales), quants), sums)) in
-            chunks.iter().zip(scales).zip(quants).zip(sums).enumerate()
-        {
-            for part in 0..PARTS {
-                let mut dots = [i32x4::ZERO; TOKENS];
-                for eight in part * 4 / PARTS..(part + 1) * 4 / PARTS {
-                    let weights = eight_columns::<CHUNKS>(chunks, eight);
-                    for (dot, x) in dots.iter_mut().zip(&quants[eight]) {
-                        *dot += weights[0].dot(splat(x[0])) + weights[1].dot(splat(x[1]));
-                        *dot += weights[2].dot(splat(x[2])) + weights[3].dot(splat(x[3]));
-                    }
+        for (part, (((scale, chunks), quants), sums)) in of_parts.enumerate() {
+            let mut dots = [i32x4::ZERO; TOKENS];
+            for (chunks, quants) in chunks.iter().zip(quants) {
+                let weights = eight_columns(chunks);
+                for (dot, x) in dots.iter_mut().zip(quants) {
+                    *dot += weights[0].dot(splat(x[0])) + weights[1].dot(splat(x[1]));
+                    *dot += weights[2].dot(splat(x[2])) + weights[3].dot(splat(x[3]));
                 }
-                let scale = f32x4::from(scales[part]);
-                let sum = |token: usize| match PARTS {
-                    1 => sums[0][token] + sums[1][token],
-                    _ => sums[part][token],
-                };
-                for (token, (total, dot)) in totals.iter_mut().zip(&dots).enumerate() {
-                    *total += (*dot - i32x4::splat(offset * sum(token))).round_float() * scale;
-                }
-                if let Some(minimum) = minimums.get(block) {
-                    let minimum = f32x4::from(minimum[part]);
-                    for (token, total) in totals.iter_mut().enumerate() {
-                        *total += minimum * f32x4::splat(sum(token) as f32);
-                    }
+            }
+            let scale = f32x4::from(*scale);
+            let sums: [i32; TOKENS] = std::array::from_fn(|token| sums.iter().map(|sums| sums[token]).sum());
+            for ((total, dot), sum) in totals.iter_mut().zip(&dots).zip(sums) {
+                *total += (*dot - i32x4::splat(offset * sum)).round_float() * scale;
+            }
+            if let Some(minimum) = minimums.get(part) {
+                let minimum = f32x4::from(*minimum);
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total += minimum * f32x4::splat(sum as f32);
                 }
             }
         }
@@ -133,14 +119,17 @@ impl Quantized {
 
 /// The weights of 4 rows and 8 columns, two columns a vector: `(0, 2) (1, 3) (4, 6) (5, 7)`.
 #[inline(always)]
-fn eight_columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS], eight: usize) -> [i16x8; 4] {
-    if CHUNKS == 4 {
-        let words: u16x8 = bytemuck::cast(chunks[eight]);
-        let low = u16x8::splat(15);
-        [words & low, words >> 8u32 & low, words >> 4u32 & low, words >> 12u32].map(bytemuck::cast)
-    } else {
-        let [first, second]: [i16x8; 2] = [bytemuck::cast(chunks[2 * eight]), bytemuck::cast(chunks[2 * eight + 1])];
-        [first << 8u32 >> 8u32, first >> 8u32, second << 8u32 >> 8u32, second >> 8u32]
+fn eight_columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS]) -> [i16x8; 4] {
+    match chunks.as_slice() {
+        [first, second] => {
+            let [first, second]: [i16x8; 2] = [*first, *second].map(bytemuck::cast);
+            [first << 8u32 >> 8u32, first >> 8u32, second << 8u32 >> 8u32, second >> 8u32]
+        }
+        _ => {
+            let words: u16x8 = bytemuck::cast(chunks[0]);
+            let low = u16x8::splat(15);
+            [words & low, words >> 8u32 & low, words >> 4u32 & low, words >> 12u32].map(bytemuck::cast)
+        }
     }
 }
 

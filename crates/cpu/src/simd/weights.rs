@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use format::layout::WeightType;
 use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorInfo, TensorName};
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, matrix_bytes};
 use crate::CpuError;
 
 /// Every tensor of a model.
@@ -47,14 +47,28 @@ struct Tensors {
     vectors: HashMap<TensorName, Vec<f32>>,
 }
 
+/// Most bytes of weights that a program on this platform can hold, beside what else it needs: WebAssembly has 4 GiB.
+const MOST: u64 = if cfg!(target_pointer_width = "32") { 7 << 29 } else { u64::MAX };
+
 impl Weights {
     /// Begins to gather the tensors of a model.
-    pub fn builder(checkpoint: &Checkpoint) -> WeightsBuilder<'_> {
-        WeightsBuilder {
-            config: checkpoint.config,
-            reader: RowReader::new(checkpoint),
-            tensors: Tensors::default(),
-        }
+    ///
+    /// # Errors
+    /// If they take more memory than there can be.
+    pub fn builder(checkpoint: &Checkpoint) -> Result<WeightsBuilder<'_>, CpuError> {
+        check_size(Weights::size(checkpoint), MOST)?;
+        let (config, reader) = (checkpoint.config, RowReader::new(checkpoint));
+        Ok(WeightsBuilder { config, reader, tensors: Tensors::default() })
+    }
+
+    /// Bytes that the weights of a model take, known from its header alone.
+    pub fn size(checkpoint: &Checkpoint) -> u64 {
+        checkpoint.tensors.iter().map(tensor_bytes).sum()
+    }
+
+    /// Whether a program on this platform can hold them.
+    pub fn fit(checkpoint: &Checkpoint) -> bool {
+        Weights::size(checkpoint) <= MOST
     }
 
     /// Bytes in memory.
@@ -133,6 +147,17 @@ impl Tensors {
     }
 }
 
+fn check_size(needed: u64, most: u64) -> Result<(), CpuError> {
+    if needed > most { Err(CpuError::TooLarge { needed, most }) } else { Ok(()) }
+}
+
+fn tensor_bytes(tensor: &TensorInfo) -> u64 {
+    match WeightType::holding(tensor.dtype) {
+        Some(dtype) if !is_vector(tensor.name) => matrix_bytes(dtype, tensor.rows, tensor.columns),
+        _ => 4 * tensor.weights(),
+    }
+}
+
 fn is_vector(name: TensorName) -> bool {
     use LayerPart::{InputLayernorm, PostAttentionLayernorm};
     matches!(
@@ -145,4 +170,20 @@ fn is_vector(name: TensorName) -> bool {
 
 fn weight_type(tensor: &TensorInfo) -> Result<WeightType, FormatError> {
     WeightType::holding(tensor.dtype).ok_or_else(|| FormatError::unsupported_type(tensor.dtype.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_in_a_sentence() {
+        assert_eq!(check_size(7 << 29, 7 << 29), Ok(()));
+        let error = check_size(6_500_000_000, 7 << 29).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "The model's weights take 6.05 GiB on the CPU, where at most 3.50 GiB can be held; \
+             choose a smaller model, fewer bits a weight, or a GPU."
+        );
+    }
 }

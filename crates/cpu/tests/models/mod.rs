@@ -28,8 +28,13 @@ impl Forward for Model {
 impl Forward for simd::Model {
     /// In steps that fill groups of tokens and that don't.
     fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
-        let steps = ids.chunks(61).map(|ids| self.forward_each(ids));
-        steps.zip(ids.chunks(61)).flat_map(|(logits, ids)| rows(&logits, ids.len())).collect()
+        let vocab_size = self.config().vocab_size;
+        let step = |ids| {
+            let x = self.forward(ids);
+            self.logits(&x)
+        };
+        let steps: Vec<Vec<f32>> = ids.chunks(61).map(step).collect();
+        steps.iter().flat_map(|logits| logits.chunks_exact(vocab_size).map(<[f32]>::to_vec)).collect()
     }
 
     fn position(&self) -> usize {
@@ -39,10 +44,6 @@ impl Forward for simd::Model {
     fn rewind(&mut self, position: usize) {
         simd::Model::rewind(self, position);
     }
-}
-
-fn rows(logits: &[f32], rows: usize) -> Vec<Vec<f32>> {
-    logits.chunks_exact(logits.len() / rows).map(<[f32]>::to_vec).collect()
 }
 
 /// What computes, by name.

@@ -62,8 +62,11 @@ impl Container {
 const SUBGROUPS: Device = Device::Gpu(TierChoice::Subgroups);
 const PLAIN: Device = Device::Gpu(TierChoice::Plain);
 
-/// Largest error of a logit, in standard deviations. Rounding in `f32` makes a tenth of it.
-const BOUND: f32 = 1e-4;
+/// Largest error of a logit, in standard deviations. Rounding in `f32` makes a tenth of it; rounding activations to 16
+/// bits, for the CPU's vector instructions, a half of what they get.
+fn bound(device: Device) -> f32 {
+    if device == Device::Cpu { 1e-3 } else { 1e-4 }
+}
 
 fn load<T: Store>(files: &MemoryFiles, store: &T, device: Device) -> Engine {
     load_quantized(files, store, device, Quantize::Never)
@@ -90,13 +93,13 @@ fn say(engine: &mut Engine, prompt: &[u32]) -> Said {
 }
 
 #[track_caller]
-fn assert_close(what: &str, got: &[f32], expected: &[f32]) {
+fn assert_close(what: &str, got: &[f32], expected: &[f32], bound: f32) {
     assert_eq!(got.len(), expected.len(), "{what}");
     let mean = expected.iter().sum::<f32>() / expected.len() as f32;
     let variance = expected.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / expected.len() as f32;
     for (id, (got, expected)) in got.iter().zip(expected).enumerate() {
         let error = (got - expected).abs() / variance.sqrt();
-        assert!(error <= BOUND, "{what}: logit {id}: got {got}, expected {expected}, error {error:e}");
+        assert!(error <= bound, "{what}: logit {id}: got {got}, expected {expected}, error {error:e}");
     }
 }
 
@@ -115,13 +118,13 @@ fn check(containers: &[Container], devices: &[Device]) -> Vec<f32> {
             ] {
                 let what = format!("{} on {device:?}, {keeping}", container.name);
                 let said = say(&mut engine, prompt);
-                assert_close(&what, &said.logits, &expected.logits);
+                assert_close(&what, &said.logits, &expected.logits, bound(*device));
                 assert_eq!(said.ids, expected.ids, "{what}");
                 assert!(engine.not_stored().is_none(), "{what}");
             }
             let again = container.open();
             let said = say(&mut load(&again, &store, *device), prompt);
-            assert_close(&format!("{} again", container.name), &said.logits, &expected.logits);
+            assert_close(&format!("{} again", container.name), &said.logits, &expected.logits, bound(*device));
             for (name, _) in &container.files {
                 let calls = again.source(name).unwrap().calls();
                 assert_eq!(calls, 0, "{}: {name} was asked for on the second visit", container.name);
@@ -141,8 +144,8 @@ fn in_two_passes(container: &Container) -> bool {
 #[test]
 fn plain_containers() {
     let golden = Golden::read();
-    let got = check(&golden.containers(), &[Device::Reference, PLAIN]);
-    assert_close("the golden", &got, &golden.logits);
+    let got = check(&golden.containers(), &[Device::Reference, Device::Cpu, PLAIN]);
+    assert_close("the golden", &got, &golden.logits, bound(Device::Reference));
 }
 
 #[test]
@@ -160,14 +163,14 @@ fn four_bits_around_the_middle() {
     for packed in &containers[1..] {
         assert!(in_two_passes(packed), "{}", packed.name);
     }
-    check(&containers, &[Device::Reference, PLAIN]);
+    check(&containers, &[Device::Reference, Device::Cpu, PLAIN]);
 }
 
 #[test]
 fn four_bits_with_zero_points() {
     let model = Quantization { zeros: Zeros::Any, order: Order::Sorted }.of(&Golden::read());
     let containers = [model.plain(), model.awq(), model.gptq_v1(), model.gptq_v2(), model.pack_quantized()];
-    check(&containers, &[Device::Reference, PLAIN]);
+    check(&containers, &[Device::Reference, Device::Cpu, PLAIN]);
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn columns_in_the_order_of_importance() {
     for (zeros, order) in [(Zeros::Middle, Order::ByInput), (Zeros::Any, Order::ByMatrix)] {
         let model = Quantization { zeros, order }.of(&Golden::read());
         let containers = [model.plain(), model.gptq_v1(), model.gptq_v2(), model.pack_quantized()];
-        check(&containers, &[Device::Reference, PLAIN, SUBGROUPS]);
+        check(&containers, &[Device::Reference, Device::Cpu, PLAIN, SUBGROUPS]);
     }
 }
 
@@ -184,7 +187,7 @@ fn columns_in_the_order_of_importance() {
 fn embeddings_and_output_in_the_order_of_importance() {
     for zeros in [Zeros::Middle, Zeros::Any] {
         let model = Quantization { zeros, order: Order::ByMatrix }.of(&Golden::read());
-        check(&[model.plain(), model.all_pack_quantized()], &[Device::Reference, PLAIN]);
+        check(&[model.plain(), model.all_pack_quantized()], &[Device::Reference, Device::Cpu, PLAIN]);
     }
 }
 
@@ -193,7 +196,7 @@ fn cost(container: &Container) -> (u64, u64) {
     let mut engine = load(&container.open(), &NoStore, PLAIN);
     let counts = |engine: &Engine| match engine.backend() {
         Backend::Gpu(model) => model.gpu().counts(),
-        Backend::Reference(_) => panic!("a GPU was asked for"),
+        Backend::Cpu(_) => panic!("a GPU was asked for"),
     };
     let loaded = counts(&engine);
     let options = GenerateOptions { max_tokens: Some(4) };
@@ -216,7 +219,7 @@ fn each_of_them_converted() {
         let folders: Vec<Container> = containers.iter().map(|container| converted(container, None)).collect();
         containers.truncate(1);
         containers.extend(folders);
-        check(&containers, &[Device::Reference, PLAIN]);
+        check(&containers, &[Device::Reference, Device::Cpu, PLAIN]);
     }
 }
 
@@ -242,7 +245,7 @@ fn each_of_them_quantized_on_its_way() {
 #[track_caller]
 fn check_quantized(golden: &Golden, container: &Container, quant: Quant, becomes: &str) {
     let folder = converted(container, Some(quant));
-    for device in [Device::Reference, PLAIN] {
+    for device in [Device::Reference, Device::Cpu, PLAIN] {
         let what = format!("{} to {quant} on {device:?}", container.name);
         let mut engine = load_quantized(&container.open(), &NoStore, device, Quantize::To(quant));
         assert_eq!(engine.info().quantization, becomes, "{what}");

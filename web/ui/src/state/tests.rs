@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, Kv, LoadOptions,
+    CatalogueEntry, Device, DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, Kv, LoadOptions,
     LoadProgress, LoadStage, ModelInfo, ModelSource, Quantize, Request, Role, SamplingDefaults, ToolCall,
     ToolEvent, Usage,
 };
@@ -21,7 +21,7 @@ fn demo() -> ModelSource {
 
 /// Options of which each is another than the engine's own choice.
 fn small() -> LoadOptions {
-    LoadOptions { context: Some(1024), kv: Kv::F32, quantize: Quantize::Q8 }
+    LoadOptions { device: Device::Cpu, context: Some(1024), kv: Kv::F32, quantize: Quantize::Q8 }
 }
 
 fn catalogue() -> Vec<CatalogueEntry> {
@@ -68,6 +68,7 @@ fn loaded() -> Event {
             adapter: "lavapipe".to_owned(),
             software: true,
             kernels: Kernels::Plain,
+            reason: DeviceReason::Asked,
             device_bytes: 100,
         },
         not_stored: None,
@@ -240,7 +241,7 @@ fn every_load_action_in_every_phase() {
     const NO_URL: &str = "alerts [ModelFile:-]";
     check(Action::LoadUrl, ["", NO_URL, "", NO_URL, "", NO_URL, ""]);
     check(Action::UrlChanged("u".to_owned()), [r#"url "u""#; 7]);
-    const OPTIONS: &str = "options LoadOptions { context: Some(1024), kv: F32, quantize: Q8 }";
+    const OPTIONS: &str = "options LoadOptions { device: Cpu, context: Some(1024), kv: F32, quantize: Q8 }";
     check(Action::OptionsChanged(small()), [OPTIONS; 7]);
     const FORGETS: &str = "posts [forget]";
     check(Action::Forget(DEMO.to_owned()), ["", FORGETS, FORGETS, FORGETS, FORGETS, FORGETS, ""]);

@@ -102,7 +102,8 @@ fn loaded_words(loaded: &Loaded) -> Html {
         _ if loaded.device.software => "no GPU: slow",
         Kernels::Subgroups => "GPU, subgroups",
         Kernels::Plain => "GPU",
-        Kernels::Reference => "CPU",
+        Kernels::Simd => "CPU",
+        Kernels::Reference => "CPU, slowly",
     };
     let context = count(loaded.model.context.into());
     html! {

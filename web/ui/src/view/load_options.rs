@@ -1,6 +1,6 @@
 //! How the next model is loaded: folded away, since what the engine chooses suits most.
 
-use protocol::{Kv, LoadOptions, ModelInfo, Quantize};
+use protocol::{Device, Kv, LoadOptions, ModelInfo, Quantize};
 use web_sys::HtmlSelectElement;
 use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 
@@ -17,6 +17,9 @@ const CONTEXTS: [(Option<u32>, &str); 6] = [
     (Some(32_768), "32,768 tokens"),
     (Some(131_072), "131,072 tokens"),
 ];
+
+const DEVICES: [(Device, &str); 3] =
+    [(Device::Automatic, "Automatic"), (Device::Gpu, "GPU"), (Device::Cpu, "Processor")];
 
 const WEIGHTS: [(Quantize, &str); 4] = [
     (Quantize::Automatic, "Automatic"),
@@ -36,6 +39,7 @@ pub(super) struct LoadChoicesProps {
 pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
     let LoadChoicesProps { options, model, act } = props;
     let options = *options;
+    let device = act.reform(move |device| Action::OptionsChanged(LoadOptions { device, ..options }));
     let context = act.reform(move |context| Action::OptionsChanged(LoadOptions { context, ..options }));
     let kv = act.reform(move |kv| Action::OptionsChanged(LoadOptions { kv, ..options }));
     let quantize = act.reform(move |quantize| Action::OptionsChanged(LoadOptions { quantize, ..options }));
@@ -43,6 +47,7 @@ pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
         <details class="load-options">
             <summary data-testid="load-options">{ "Options" }</summary>
             <div class="choices">
+                { choice("option-device", "Runs on", DEVICES, options.device, device) }
                 { choice("option-context", "Context", CONTEXTS, options.context, context) }
                 { choice("option-kv", "Keys and values", Kv::ALL.map(precision), options.kv, kv) }
                 { choice("option-weights", "Weights", WEIGHTS, options.quantize, quantize) }
