@@ -14,7 +14,7 @@ const WORDS = 4;
 
 const { browser } = await launch();
 const tab = await openPage(browser);
-const app = new App(tab.page);
+const app = new App(tab.page, "GPU");
 const rows = new Rows(tab.page);
 
 await reset();

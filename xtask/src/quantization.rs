@@ -29,7 +29,13 @@ pub(crate) fn rows(places: &Places) -> Result<Value> {
     let measure = |model: &Path| -> Result<[f64; 3]> {
         let text = places.root.join("tests/texts/prose.txt");
         let mut perplexity = pronk(places)?;
-        perplexity.arg("perplexity").arg(model).arg(text).arg("--against").arg(&base).arg("--json");
+        perplexity
+            .arg("perplexity")
+            .arg(model)
+            .arg(text)
+            .arg("--against")
+            .arg(&base)
+            .args(["--device", "gpu", "--json"]);
         let scores = step(format!("Measuring {}", name_of(model)), || pronk_json(&mut perplexity))?;
         let divergence = number(&scores["against"]["mean_kl_divergence"])?;
         Ok([bits(places, model)?, number(&scores["perplexity"])?, divergence])

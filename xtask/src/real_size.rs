@@ -42,7 +42,7 @@ pub(crate) fn rows(places: &Places) -> Result<Vec<(String, Value)>> {
 fn of_8b(places: &Places, folder: &Path) -> Result<Value> {
     let (model, seconds) = synthesize(places, folder, NATIVE)?;
     let mut bench = pronk(places)?;
-    bench.arg("bench").arg(&model).args(TOKENS).arg("--json");
+    bench.arg("bench").arg(&model).args(TOKENS).args(["--device", "gpu", "--json"]);
     let mut rows = step(format!("Measuring {NATIVE} natively, on lavapipe"), || pronk_json(&mut bench))?;
     let made = seconds.map(|seconds| {
         let wanted = SECONDS_A_BILLION * 8.0;

@@ -34,10 +34,10 @@ pub use generate::{Answer, GenerateEvent};
 pub use kept::{forget, is_kept};
 pub use load::Origin;
 pub use memory::Memory;
+pub use on_cpu::OnCpu;
 pub use open::{Container, Header, read_header};
 pub use options::{DEFAULT_CONTEXT, LoadOptions, kv_type};
 pub use quantize::Quantize;
-pub use on_cpu::OnCpu;
 pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
 

@@ -63,6 +63,7 @@ impl Engine {
                 on_gpu(*gpu, &checkpoint, &files, &mut bytes).await?
             }
             Choice::Cpu => {
+                options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
                 bytes.each(&files, &checkpoint, &mut builder).await?;
                 Weights::Simd(builder.finish()?)

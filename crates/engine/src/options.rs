@@ -99,10 +99,9 @@ mod tests {
         let (device, quantize) = (Device::Fastest, Quantize::WhereItSuits);
         let automatic = LoadOptions { device, quantize, ..LoadOptions::default() };
         check(asked, automatic);
-        for (device, expected) in [
-            (protocol::Device::Gpu, Device::Gpu(TierChoice::Auto)),
-            (protocol::Device::Cpu, Device::Cpu),
-        ] {
+        for (device, expected) in
+            [(protocol::Device::Gpu, Device::Gpu(TierChoice::Auto)), (protocol::Device::Cpu, Device::Cpu)]
+        {
             check(protocol::LoadOptions { device, ..asked }, LoadOptions { device: expected, ..automatic });
         }
         check(

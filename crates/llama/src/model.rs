@@ -33,7 +33,11 @@ impl Options {
 
     /// Fails if the device can't hold the KV cache of so many tokens; says how many it can.
     pub fn check_device(&self, config: &Config, limits: Limits) -> Result<(), LlamaError> {
-        let most = KvCache::positions_in(limits.binding_bytes, heads(config), self.kv);
+        self.check_most(KvCache::positions_in(limits.binding_bytes, heads(config), self.kv))
+    }
+
+    /// Fails if the context is longer than the `most` that there is room for.
+    pub fn check_most(&self, most: usize) -> Result<(), LlamaError> {
         match self.context > most {
             true => Err(LlamaError::ContextTooLong { asked: self.context, most }),
             false => Ok(()),

@@ -15,7 +15,8 @@ mod tool_event;
 
 pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
-    DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage, Usage,
+    DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage,
+    Usage,
 };
 pub use load_options::{Device, Kv, LoadOptions, Quantize};
 pub use model::{CatalogueEntry, ModelInfo, ModelSource, SamplingDefaults};

@@ -6,14 +6,17 @@ import { pageUrl } from "./settings.mjs";
 const byId = (id) => `[data-testid="${id}"]`;
 
 export class App {
-  constructor(page) {
+  /** `device` is what models are loaded on, in the words of the page's list; by itself it takes what is faster. */
+  constructor(page, device = "Automatic") {
     this.page = page;
+    this.device = device;
   }
 
   /** Opens or reloads the page and waits until its worker has spoken. */
   async open() {
     await this.page.goto(pageUrl, { waitUntil: "load" });
     await until("the page to offer a model", () => this.has("load-demo"), { seconds: 60 });
+    await this.choose("option-device", this.device);
   }
 
   has(id) {

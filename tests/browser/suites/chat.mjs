@@ -8,7 +8,40 @@ import { CAPITAL, DEMO_BYTES, checkCapital } from "../lib/golden.mjs";
 import { outFile, test, until } from "../lib/harness.mjs";
 import { reset, requests, weightBytes } from "../lib/server.mjs";
 
-export async function chat({ browser, outside }) {
+/** All of it on what is faster, and what computes on the GPU too. */
+export async function chat(stage) {
+  await onGpu(stage);
+  await onWhatIsFaster(stage);
+}
+
+async function onGpu({ browser }) {
+  await test("on the GPU it answers as the golden vectors say, and can be stopped", async () => {
+    const tab = await openPage(browser);
+    const app = new App(tab.page, "GPU");
+    await app.open();
+    await app.loadDemo();
+    assert.match(await app.text("slow"), /not in the fastest way/);
+    await app.ask(CAPITAL);
+    checkCapital(await app.finishedAnswer());
+    await stopInTheMiddle(app);
+    await checkTroubles(tab);
+    await tab.context.close();
+  });
+}
+
+/** Stop is heard within seconds, and nothing is written after it. */
+async function stopInTheMiddle(app) {
+  await app.ask("Count from one to one hundred in words, and explain each number.");
+  await until("the answer to begin", async () => ((await app.answer())?.text.length ?? 0) > 10, { seconds: 240 });
+  assert.equal(await app.isBusy(), true);
+  await app.click("stop");
+  const stopped = await app.finishedAnswer({ seconds: 20 });
+  assert.equal(stopped.finished, "stopped");
+  await new Promise((resume) => setTimeout(resume, 3000));
+  assert.equal((await app.answer()).text, stopped.text, "it went on writing after it had stopped");
+}
+
+async function onWhatIsFaster({ browser, outside }) {
   const tab = await openPage(browser);
   const app = new App(tab.page);
 
@@ -31,14 +64,7 @@ export async function chat({ browser, outside }) {
   });
 
   await test("an answer can be stopped in the middle", async () => {
-    await app.ask("Count from one to one hundred in words, and explain each number.");
-    await until("the answer to begin", async () => ((await app.answer())?.text.length ?? 0) > 10, { seconds: 240 });
-    assert.equal(await app.isBusy(), true);
-    await app.click("stop");
-    const stopped = await app.finishedAnswer({ seconds: 20 });
-    assert.equal(stopped.finished, "stopped");
-    await new Promise((resume) => setTimeout(resume, 3000));
-    assert.equal((await app.answer()).text, stopped.text, "it went on writing after it had stopped");
+    await stopInTheMiddle(app);
     await checkTroubles(tab);
   });
 

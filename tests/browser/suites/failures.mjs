@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { App } from "../lib/app.mjs";
 import { checkTroubles, launch, openPage } from "../lib/browser.mjs";
-import { DEMO_BYTES } from "../lib/golden.mjs";
+import { CAPITAL, DEMO_BYTES, checkCapital } from "../lib/golden.mjs";
 import { test } from "../lib/harness.mjs";
 import { fault, requests, reset } from "../lib/server.mjs";
 import { fixtures, root, serverUrl } from "../lib/settings.mjs";
@@ -146,13 +146,22 @@ async function badFile(browser, { name, content, says }) {
 }
 
 async function withoutWebGpu() {
-  await test("a browser without WebGPU: the page says so and what to do", async () => {
+  await test("a browser without WebGPU: the processor answers, and the GPU is refused in a sentence", async () => {
     const { browser } = await launch({ webgpu: false });
     try {
       const tab = await openPage(browser, { webgpu: false });
       const app = new App(tab.page);
       await app.open();
-      assert.match(remark(await app.outcome({ seconds: 30 })), /^NoWebGpu: /);
+      await app.loadDemo();
+      assert.match(await app.text("slow"), /^No GPU found, so the model runs on the processor/);
+      assert.match(await app.text("model-chip"), /CPU/);
+      await app.ask(CAPITAL);
+      checkCapital(await app.finishedAnswer());
+
+      const onGpu = new App(tab.page, "GPU");
+      await onGpu.open();
+      await onGpu.click("load-demo");
+      assert.match(remark(await onGpu.outcome({ seconds: 30 })), /^NoWebGpu: /);
       await checkTroubles(tab);
     } finally {
       await browser.close();

@@ -21,9 +21,9 @@ const HUB_FILES = [
 ];
 
 export async function models({ browser }) {
-  const inPage = (body, provoked = []) => async () => {
+  const inPage = (body, { provoked = [], device } = {}) => async () => {
     const tab = await openPage(browser);
-    const app = new App(tab.page);
+    const app = new App(tab.page, device);
     await reset();
     await app.open();
     await body(app, tab);
@@ -41,9 +41,9 @@ export async function models({ browser }) {
     assert.equal(await weightBytes(), 0, "bytes of weights were fetched");
     assert.equal(await storedBytes(page), 0, "the file was copied into the browser's storage");
     if (browserName === "chromium") assert.ok((await heap(page)) < 128 * 1024 * 1024, "the file was copied into memory");
-  }));
+  }, { device: "GPU" }));
 
-  await test("a file with every block type answers", inPage(async (app, { page }) => {
+  for (const device of ["GPU", "Processor"]) await test(`a file with every block type answers, on the ${device}`, inPage(async (app, { page }) => {
     const input = await page.$('[data-testid="file-input"]');
     await input.uploadFile(MIXED);
     await app.loaded();
@@ -51,7 +51,7 @@ export async function models({ browser }) {
     await until("some tokens", async () => /[1-9]/.test(await app.text("decode-rate")), { seconds: 60 });
     if (await app.isBusy()) await app.click("stop");
     await app.finishedAnswer({ seconds: 20 });
-  }));
+  }, { device }));
 
   await test("the files of a Hugging Face folder are taken together", inPage(async (app, { page }) => {
     const input = await page.$('[data-testid="file-input"]');
@@ -79,7 +79,7 @@ export async function models({ browser }) {
     await app.loaded();
     const again = (await requests()).filter(({ path }) => path.startsWith("/fixtures/tiny-llama/"));
     assert.deepEqual(again, [], "files were asked for on the second visit");
-  }, [/404|Failed to load resource/]));
+  }, { provoked: [/404|Failed to load resource/] }));
 
   await test("a model is loaded as was chosen, and refused where it has less", inPage(async (app, { page }) => {
     await app.choose("option-context", "32,768 tokens");
@@ -174,7 +174,7 @@ export async function models({ browser }) {
       await app.click("new-chat");
       await app.ask(CAPITAL);
       checkCapital(await app.finishedAnswer());
-    }));
+    }, { device: "GPU" }));
   }
 }
 

@@ -1,6 +1,6 @@
 //! What to do about a failure: a heading, a button, and where needed the steps.
 
-use protocol::{Failure, FailureKind, ModelSource};
+use protocol::{FailureKind, ModelSource};
 
 use crate::state::{ModelPhase, State, WorkerPhase};
 
@@ -82,19 +82,6 @@ pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
         FailureKind::Prompt => &["Your text is still in the composer."],
         _ => &[],
     }
-}
-
-/// What the page says before any click where `navigator.gpu` is missing.
-pub(crate) fn no_web_gpu(context: PageContext) -> Failure {
-    let message = match context {
-        PageContext::Secure => {
-            "Pronk runs the model on the graphics processor through WebGPU, which this browser does not offer to the page."
-        }
-        PageContext::Insecure => {
-            "Browsers offer WebGPU only to pages opened over https or from localhost. Open this page that way."
-        }
-    };
-    Failure { kind: FailureKind::NoWebGpu, message: message.to_owned() }
 }
 
 /// How the page was opened.

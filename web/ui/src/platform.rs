@@ -3,7 +3,6 @@
 //! Each function answers with a plain value and leaves things as they are where the browser refuses:
 //! none of them is worth an error to the person.
 
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Document, Element, File, FileList, HtmlElement, HtmlMetaElement, Window};
@@ -13,14 +12,6 @@ use crate::theme::Theme;
 
 /// Without the meta tag that `xtask` writes, the worker's loader stands beside the page.
 const WORKER_LOADER: &str = "./worker_loader.js";
-
-// web-sys keeps `navigator.gpu` behind an unstable flag; only its presence matters here.
-#[wasm_bindgen]
-extern "C" {
-    type NavigatorGpu;
-    #[wasm_bindgen(method, getter)]
-    fn gpu(this: &NavigatorGpu) -> JsValue;
-}
 
 fn document() -> Option<Document> {
     web_sys::window()?.document()
@@ -44,12 +35,6 @@ fn set_root_attribute(name: &str, value: &str) {
         // Only a malformed attribute name could fail, and ours are constants.
         let _ = root.set_attribute(name, value);
     }
-}
-
-/// Whether the browser shows WebGPU to this page.
-pub(crate) fn has_web_gpu() -> bool {
-    let gpu = web_sys::window().map(|window| window.navigator().unchecked_into::<NavigatorGpu>().gpu());
-    gpu.is_some_and(|gpu| !gpu.is_undefined() && !gpu.is_null())
 }
 
 /// How the page was opened.

@@ -132,7 +132,8 @@ mod tests {
         let x = Activations::new(&values, 32);
         assert_eq!((x.tokens(), x.quants.len(), x.sums.len()), (2, 8, 4));
         // Of the first token 31 is the largest: 1,057 for each. The second lies between.
-        let eight = |first: i16| [[0, 2], [1, 3], [4, 6], [5, 7]].map(|pair| pair.map(|i| (first + i) * 1057));
+        let eight =
+            |first: i16| [[0, 2], [1, 3], [4, 6], [5, 7]].map(|pair| pair.map(|i| (first + i) * 1057));
         assert_eq!([x.quants[0], x.quants[2], x.quants[6]], [eight(0), eight(8), eight(24)]);
         assert_eq!(x.quants[1], [[0, 0], [32_767, 32_767], [0, 0], [32_767, 32_767]]);
         assert_eq!(x.sums, [120 * 1057, 8 * 32_767, 376 * 1057, 8 * 32_767]);

@@ -73,7 +73,8 @@ impl HeadCache {
         let mut weights: Vec<f32> = keys.map(|key| dot(q, key) * scale).collect(); // [seen]
         softmax(&mut weights);
         for (weight, value) in weights.iter().zip(self.values.chunks_exact(head_dim)) {
-            let ((outs, outs_rest), (values, values_rest)) = (out.as_chunks_mut::<4>(), value.as_chunks::<4>());
+            let ((outs, outs_rest), (values, values_rest)) =
+                (out.as_chunks_mut::<4>(), value.as_chunks::<4>());
             let weights = f32x4::splat(*weight);
             for (out, value) in outs.iter_mut().zip(values) {
                 *out = (f32x4::from(*out) + weights * f32x4::from(*value)).to_array();
@@ -97,7 +98,8 @@ mod tests {
         {
             let (q_size, kv_size) = (heads * head_dim, kv_heads * head_dim);
             let number = |i: usize, by: usize| (i * by % 29) as f32 / 7.0 - 2.0;
-            let row = |token: usize, size: usize, by: usize| (0..size).map(move |i| number(token * 131 + i, by));
+            let row =
+                |token: usize, size: usize, by: usize| (0..size).map(move |i| number(token * 131 + i, by));
             let mut cache = LayerCache::new(kv_heads, head_dim);
             let (mut keys, mut values) = (Vec::new(), Vec::new());
             let mut before = 0;

@@ -65,7 +65,10 @@ mod tests {
                 assert_eq!(got.len(), expected.len(), "{what}");
                 for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
                     let bound = 1e-6 * expected.abs() + 1e-9;
-                    assert!((got - expected).abs() <= bound, "{what}[{i}] of {len}: {got}, expected {expected}");
+                    assert!(
+                        (got - expected).abs() <= bound,
+                        "{what}[{i}] of {len}: {got}, expected {expected}"
+                    );
                 }
             };
             let two = [x.clone(), weight.clone()].concat();

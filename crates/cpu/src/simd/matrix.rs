@@ -257,7 +257,9 @@ impl Quantized {
         let at = tile * columns + column / BLOCK * BLOCK; // In columns of tiles.
         let within = column % BLOCK;
         let byte = |chunk: usize, place: usize| {
-            self.chunks.get(at / BLOCK * self.width.chunks() + chunk).map_or(0, |chunk| chunk[4 * lane + place])
+            self.chunks
+                .get(at / BLOCK * self.width.chunks() + chunk)
+                .map_or(0, |chunk| chunk[4 * lane + place])
         };
         let quant = match self.width {
             Width::Bytes => byte(within / 4, within % 4).cast_signed().into(),

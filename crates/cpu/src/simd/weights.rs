@@ -11,11 +11,11 @@ use crate::CpuError;
 /// Every tensor of a model.
 #[derive(Debug)]
 pub struct Weights {
-    pub(super) embed_tokens: Matrix,           // [vocab_size, hidden_size]
-    pub(super) layers: Vec<LayerWeights>,      // num_hidden_layers of them
-    pub(super) norm: Vec<f32>,                 // [hidden_size]
-    pub(super) lm_head: Option<Matrix>,        // [vocab_size, hidden_size], none if tied to embed_tokens
-    pub(super) rope_freqs: Option<Vec<f32>>,   // [head_dim / 2]
+    pub(super) embed_tokens: Matrix,         // [vocab_size, hidden_size]
+    pub(super) layers: Vec<LayerWeights>,    // num_hidden_layers of them
+    pub(super) norm: Vec<f32>,               // [hidden_size]
+    pub(super) lm_head: Option<Matrix>,      // [vocab_size, hidden_size], none if tied to embed_tokens
+    pub(super) rope_freqs: Option<Vec<f32>>, // [head_dim / 2]
     bytes: u64,
 }
 
@@ -69,6 +69,11 @@ impl Weights {
     /// Whether a program on this platform can hold them.
     pub fn fit(checkpoint: &Checkpoint) -> bool {
         Weights::size(checkpoint) <= MOST
+    }
+
+    /// The longest context whose keys and values can be held beside them, which are floats.
+    pub fn longest_context(checkpoint: &Checkpoint) -> usize {
+        longest_context(&checkpoint.config, MOST.saturating_sub(Weights::size(checkpoint)))
     }
 
     /// Bytes in memory.
@@ -147,6 +152,12 @@ impl Tensors {
     }
 }
 
+fn longest_context(config: &Config, bytes: u64) -> usize {
+    let Config { num_hidden_layers, num_key_value_heads, head_dim, .. } = *config;
+    let of_one = 2 * 4 * (num_hidden_layers * num_key_value_heads * head_dim) as u64;
+    usize::try_from(bytes / of_one.max(1)).unwrap_or(usize::MAX)
+}
+
 fn check_size(needed: u64, most: u64) -> Result<(), CpuError> {
     if needed > most { Err(CpuError::TooLarge { needed, most }) } else { Ok(()) }
 }
@@ -185,5 +196,12 @@ mod tests {
             "The model's weights take 6.05 GiB on the CPU, where at most 3.50 GiB can be held; \
              choose a smaller model, fewer bits a weight, or a GPU."
         );
+    }
+
+    #[test]
+    fn a_context_takes_what_is_left() {
+        // 32 layers with 8 heads of 128 for keys and as many for values: 256 KiB a token.
+        let longest = |bytes| longest_context(&Config::LLAMA_3_1_8B, bytes);
+        assert_eq!([longest(0), longest(262_143), longest(1 << 30)], [0, 0, 4096]);
     }
 }

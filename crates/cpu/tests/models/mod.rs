@@ -70,9 +70,7 @@ impl Kind {
             }};
         }
         match self {
-            Kind::Reference => {
-                Box::new(Model::new(checkpoint.config, push!(Weights::builder(checkpoint))))
-            }
+            Kind::Reference => Box::new(Model::new(checkpoint.config, push!(Weights::builder(checkpoint)))),
             Kind::Simd => {
                 Box::new(simd::Model::new(checkpoint.config, push!(simd::Weights::builder(checkpoint))))
             }

@@ -124,7 +124,12 @@ fn check(containers: &[Container], devices: &[Device]) -> Vec<f32> {
             }
             let again = container.open();
             let said = say(&mut load(&again, &store, *device), prompt);
-            assert_close(&format!("{} again", container.name), &said.logits, &expected.logits, bound(*device));
+            assert_close(
+                &format!("{} again", container.name),
+                &said.logits,
+                &expected.logits,
+                bound(*device),
+            );
             for (name, _) in &container.files {
                 let calls = again.source(name).unwrap().calls();
                 assert_eq!(calls, 0, "{}: {name} was asked for on the second visit", container.name);

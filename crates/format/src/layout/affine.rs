@@ -41,7 +41,8 @@ pub fn affine_blocks(
             let offset = dtype.offset();
             let minimum =
                 |(scale, zero, minimum): (f32, f32, f32)| minimum - scale * (zero - f32::from(offset));
-            let quants = unpacked(dtype.quants(), words).map(|quant| quant.wrapping_sub(offset).cast_signed());
+            let quants =
+                unpacked(dtype.quants(), words).map(|quant| quant.wrapping_sub(offset).cast_signed());
             take(
                 row,
                 block,
@@ -58,9 +59,9 @@ pub fn affine_blocks(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::GgmlType;
     use crate::layout::tests::random_rows;
     use crate::layout::{repack_rows, unpack_rows};
-    use crate::GgmlType;
 
     #[test]
     fn every_type_says_the_same_as_its_values() {
@@ -68,7 +69,8 @@ mod tests {
         for (seed, source) in (1..).zip(GgmlType::SUPPORTED) {
             let dtype = WeightType::holding(source).unwrap();
             let columns = 2 * dtype.columns_multiple().max(source.block_len());
-            let (words, scales) = repack_rows(source, columns, &random_rows(seed, source, 7, columns)).unwrap();
+            let (words, scales) =
+                repack_rows(source, columns, &random_rows(seed, source, 7, columns)).unwrap();
             let expected = unpack_rows(dtype, columns, &words, &scales);
             affine_blocks(dtype, columns, &words, &scales, &mut |row, block, affine| {
                 for (column, quant) in affine.quants.iter().enumerate() {
@@ -78,7 +80,10 @@ mod tests {
                     let expected = expected[at];
                     // A product of a zero point is rounded on its own.
                     let bound = 4.0 * f32::EPSILON * (affine.minimums[half].abs() + expected.abs());
-                    assert!((got - expected).abs() <= bound, "{source}[{at}]: got {got}, expected {expected}");
+                    assert!(
+                        (got - expected).abs() <= bound,
+                        "{source}[{at}]: got {got}, expected {expected}"
+                    );
                     checked += 1;
                 }
             });

@@ -227,11 +227,9 @@ pub(crate) enum Action {
 }
 
 impl State {
-    /// The page as it opens. `missing` is what the browser lacks.
-    pub(crate) fn first(theme: Theme, missing: Option<Failure>) -> State {
-        let mut state = State { theme, ..State::default() };
-        missing.into_iter().for_each(|failure| state.alert(failure));
-        state
+    /// The page as it opens.
+    pub(crate) fn first(theme: Theme) -> State {
+        State { theme, ..State::default() }
     }
 
     /// Whether the models stand in the main part of the page, in place of the conversation.

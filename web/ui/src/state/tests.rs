@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, Device, DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Json, Kernels, Kv, LoadOptions,
-    LoadProgress, LoadStage, ModelInfo, ModelSource, Quantize, Request, Role, SamplingDefaults, ToolCall,
-    ToolEvent, Usage,
+    CatalogueEntry, Device, DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Json,
+    Kernels, Kv, LoadOptions, LoadProgress, LoadStage, ModelInfo, ModelSource, Quantize, Request, Role,
+    SamplingDefaults, ToolCall, ToolEvent, Usage,
 };
 use yew::Reducible;
 

@@ -12,7 +12,6 @@ use super::models::Models;
 use super::stats::Stats;
 use super::transcript::Transcript;
 use super::welcome::Welcome;
-use crate::advice::no_web_gpu;
 use crate::platform;
 use crate::state::{Action, State};
 use protocol::ModelSource;
@@ -96,6 +95,5 @@ pub(crate) fn App() -> Html {
 }
 
 fn first_state() -> State {
-    let missing = (!platform::has_web_gpu()).then(|| no_web_gpu(platform::page_context()));
-    State::first(platform::remembered_theme(), missing)
+    State::first(platform::remembered_theme())
 }

@@ -3,6 +3,8 @@
 use protocol::{DeviceReason, DeviceReport, Kernels};
 use yew::{Html, html};
 
+use crate::advice::PageContext;
+use crate::platform;
 use crate::state::Loaded;
 
 /// Nothing where the model runs on a graphics processor, or where it was the person who chose.
@@ -28,11 +30,19 @@ pub(super) fn slow_note(loaded: Option<&Loaded>) -> Html {
         DeviceReason::SoftwareGpu { adapter } => adapter,
         _ => adapter,
     };
+    let advice = match platform::page_context() {
+        PageContext::Secure => {
+            "). If this device has a GPU, switch on hardware acceleration in the browser’s settings."
+        }
+        PageContext::Insecure => {
+            "). Browsers offer the GPU only to pages opened over https or from localhost: open this page that way."
+        }
+    };
     html! {
         <p class="slow" data-testid="slow">
             { words }
             <bdi>{ found }</bdi>
-            { "). If this device has a GPU, switch on hardware acceleration in the browser’s settings." }
+            { advice }
         </p>
     }
 }
