@@ -10,6 +10,7 @@ mod error;
 mod model;
 mod operations;
 mod rope;
+pub mod sampler;
 pub mod simd;
 mod weights;
 

@@ -5,8 +5,8 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Heads, KvCache, KvType, Output, Rows, Weight, WeightType, argmax, argmax_each, attention, embed, gather,
-    matmul, matvec, rms_norm, rope, silu_mul,
+    Heads, KvCache, KvType, Output, Rows, SamplingTensors, Weight, WeightType, adjust, argmax, argmax_each,
+    attention, embed, gather, log_probs, matmul, matvec, rms_norm, rope, sample, silu_mul,
 };
 use serde_json::{Value, json};
 
@@ -36,6 +36,7 @@ struct Room {
     logits: Tensor,
     sampled: Tensor,
     choices: Tensor,
+    sampling: SamplingTensors,
 }
 
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
@@ -75,6 +76,9 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     gather(plan, &room.hidden, &room.norm, &room.normed);
     argmax(plan, &room.logits, &room.sampled, &room.tokens);
     argmax_each(plan, &room.logits, &room.choices);
+    adjust(plan, &room.logits, &room.tokens, &room.sampling);
+    sample(plan, &room.logits, &room.sampling, &room.sampled, &room.tokens);
+    log_probs(plan, &room.logits, &room.sampling, &room.sampled);
 }
 
 impl Room {
@@ -101,6 +105,7 @@ impl Room {
             logits: row(VOCAB_SIZE)?,
             sampled: row(32)?,
             choices: row(1)?,
+            sampling: SamplingTensors::new(make, VOCAB_SIZE, 4096, 32)?,
         })
     }
 }

@@ -9,7 +9,7 @@ const LOWEST = -3.4e38;
 var<workgroup> logit: array<f32, WORKGROUP_SIZE>;
 var<workgroup> id: array<u32, WORKGROUP_SIZE>;
 
-// Lane 0 gets the answer.
+// Lane 0 gets the answer; `logit[0]` is its logit.
 fn best_id(row: u32, lane: u32) -> u32 {
     var best = LOWEST;
     var best_id = VOCAB_SIZE;
@@ -24,6 +24,11 @@ fn best_id(row: u32, lane: u32) -> u32 {
             best_id = i;
         }
     }
+    return best_of_lanes(best, best_id, lane);
+}
+
+// The same of one logit and its id for each lane; an id of VOCAB_SIZE for none.
+fn best_of_lanes(best: f32, best_id: u32, lane: u32) -> u32 {
     logit[lane] = best;
     id[lane] = best_id;
     for (var stride = WORKGROUP_SIZE / 2u; stride > 0u; stride /= 2u) {

@@ -1,0 +1,45 @@
+//! A draw on the GPU: temperature, top-k, top-p, min-p and a seed, fed back to the next step without the CPU.
+//!
+//! Which tokens may be drawn is exact, as far as distances resolve: sums are whole numbers, and nothing is left out of them.
+//! What may be drawn, and how, stands in [`format::sampling`].
+
+use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
+
+use crate::argmax::{BEST, WORKGROUP_SIZE};
+use crate::sampling::{SAMPLING, SamplingTensors};
+use crate::step::STEP;
+
+/// Shapes: `scores` `[1, vocab_size]`, `sampled` `[1, ring]`, `tokens` `[1, chunk]`.
+/// The id goes to the step's slot of `sampled` and to the front of `tokens`, as [`argmax`](crate::argmax)'s does.
+pub fn sample<'a>(
+    plan: &mut PlanBuilder<'a>,
+    scores: &'a Tensor,
+    sampling: &'a SamplingTensors,
+    sampled: &'a Tensor,
+    tokens: &'a Tensor,
+) {
+    let kernel = Kernel {
+        name: "sample",
+        wgsl: vec![
+            STEP,
+            SAMPLING,
+            BEST,
+            include_str!("sample_cut.wgsl"),
+            include_str!("sample_noise.wgsl"),
+            include_str!("sample.wgsl"),
+        ],
+        bindings: &[Access::Read, Access::Read, Access::Write, Access::Write],
+        needs: Needs::Nothing,
+    };
+    // A lane for each bin of a histogram.
+    assert_eq!(WORKGROUP_SIZE, 256, "sample: workgroup");
+    let constants = [
+        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+        Constant::U32("VOCAB_SIZE", scores.shape()[1] as u32),
+    ];
+    let one = Extent::Fixed(1);
+    plan.dispatch(kernel, &constants, &[scores, &sampling.settings, sampled, tokens], [one, one, one]);
+}
+
+#[cfg(test)]
+mod tests;
