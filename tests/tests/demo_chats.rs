@@ -53,7 +53,8 @@ fn check(device: Device, kv: KvType, bound: f64) {
         let expected = ids(&case["greedy_ids"]);
         let margins: Vec<f64> = serde_json::from_value(case["greedy_margins"].clone()).unwrap();
         let counted = margins.iter().position(|margin| *margin < 2.0 * error).unwrap_or(margins.len());
-        let options = GenerateOptions { max_tokens: Some(expected.len() as u32) };
+        let options =
+            GenerateOptions { max_tokens: Some(expected.len() as u32), ..GenerateOptions::default() };
         let answer =
             block_on(engine.generate(&prompt.ids, &options, &StopFlag::default(), &mut |_| {})).unwrap();
         assert_eq!(answer.ids[..counted], expected[..counted], "{:?}", prompt.text);

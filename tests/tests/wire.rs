@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
 use protocol::{
-    ChatMessage, Content, Event, FinishReason, GenerateOptions, Json, Request, Role, ToolCall, ToolEvent,
-    Usage,
+    ChatMessage, Content, Event, FinishReason, GenerateOptions, Json, LogProb, LogProbs, Request, Role,
+    Sampling, ToolCall, ToolEvent, Usage,
 };
 use serde_json::json;
 
@@ -15,6 +15,17 @@ fn call() -> ToolCall {
 fn message(role: Role, text: &str) -> ChatMessage {
     let content = Some(Content::Text(text.into()));
     ChatMessage { role, content, tool_calls: Vec::new(), tool_call_id: None, name: None }
+}
+
+fn sampling() -> Sampling {
+    Sampling {
+        temperature: Some(0.7),
+        top_k: Some(40),
+        logit_bias: vec![(3, -1.5)],
+        seed: Some(0),
+        logprobs: Some(2),
+        ..Sampling::default()
+    }
 }
 
 #[test]
@@ -29,7 +40,7 @@ fn a_conversation_with_tools_comes_back_as_it_was() {
         turn: 7,
         messages: vec![message(Role::User, "Is it raining?"), calling, result],
         tools: Some(Json("[]".into())),
-        options: GenerateOptions::default(),
+        options: GenerateOptions { sampling: sampling(), ..GenerateOptions::default() },
     };
     let wire = serde_json::to_value(&request).unwrap();
     assert_eq!(serde_json::from_value::<Request>(wire).unwrap(), request);
@@ -51,13 +62,20 @@ fn what_is_left_out_is_nothing() {
     }
 }
 
+/// Floats that JSON has no short words for.
+fn logprobs() -> LogProbs {
+    let top = vec![LogProb { id: 4, logprob: -0.1 }, LogProb { id: 5, logprob: -1e38 }];
+    LogProbs { chosen: LogProb { id: 5, logprob: -1e38 }, top }
+}
+
 #[test]
-fn events_about_tools_come_back_as_they_were() {
+fn events_come_back_as_they_were() {
     for event in [
         Event::Tool { turn: 7, event: ToolEvent::Begun { name: "weather".into() } },
         Event::Tool { turn: 7, event: ToolEvent::Call { call: call() } },
         Event::Tool { turn: 7, event: ToolEvent::Code { code: "1".into() } },
         Event::Tool { turn: 7, event: ToolEvent::Malformed { text: "{".into(), reason: "more".into() } },
+        Event::LogProbs { turn: 7, logprobs: logprobs() },
         Event::Finished { turn: 7, reason: FinishReason::ToolCalls, usage: Usage::default() },
     ] {
         let wire = serde_json::to_value(&event).unwrap();

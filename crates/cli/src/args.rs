@@ -4,6 +4,7 @@ mod bench;
 mod conversation;
 mod convert;
 mod load;
+mod sampling;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -12,6 +13,7 @@ pub(crate) use bench::BenchArgs;
 pub(crate) use conversation::{Ask, ConversationArgs};
 pub(crate) use convert::{ConvertArgs, FolderArgs, SynthesizeArgs, VerifyArgs};
 pub(crate) use load::{ContextArgs, DeviceArgs, KvName, QuantArgs};
+pub(crate) use sampling::SamplingArgs;
 
 use crate::ids::Ids;
 use crate::location::Location;
@@ -85,9 +87,12 @@ pub(crate) struct GenerateArgs {
     /// Most tokens to generate [default: 1024]
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<u32>,
-    /// Take the most likely token each time. This is the default, and so far the only way.
-    #[arg(long)]
-    greedy: bool,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Tell the log-probability of each token, and of the N likeliest in its place, 0 to 20: as lines of JSON on stderr,
+    /// or with --json as "logprobs".
+    #[arg(long, value_name = "N")]
+    pub(crate) logprobs: Option<u32>,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]
@@ -166,6 +171,11 @@ pub(crate) struct ChatArgs {
     /// Most tokens of one answer [default: 1024]
     #[arg(long, value_name = "N")]
     pub(crate) max_tokens: Option<u32>,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+    /// Tell the log-probability of each token, and of the N likeliest in its place, 0 to 20: as lines of JSON on stderr.
+    #[arg(long, value_name = "N")]
+    pub(crate) logprobs: Option<u32>,
     #[command(flatten)]
     pub(crate) conversation: ConversationArgs,
     #[command(flatten)]

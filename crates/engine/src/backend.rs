@@ -1,8 +1,8 @@
 //! What computes: the model on the GPU or on the CPU, behind the same few steps.
 
-use format::Config;
+use format::{Config, Sampling};
 use gpu::{Gpu, Receipt, Tier};
-use llama::Options;
+use llama::{Chosen, NOT_A_NUMBER, Options};
 use protocol::Kernels;
 
 use crate::EngineError;
@@ -21,7 +21,7 @@ pub enum Backend {
 #[derive(Debug)]
 pub(crate) enum Pending {
     Gpu(Receipt),
-    Cpu(u32),
+    Cpu(Chosen),
 }
 
 /// Weights in place, and the device they are on.
@@ -88,6 +88,15 @@ impl Backend {
         }
     }
 
+    /// Says how ids are chosen from now on. `seen` are the ids in the cache.
+    pub(crate) async fn choose_by(&mut self, sampling: &Sampling, seen: &[u32]) -> Result<(), EngineError> {
+        match self {
+            Backend::Gpu(model) => model.choose_by(sampling, seen).await?,
+            Backend::Cpu(cpu) => cpu.choose_by(sampling),
+        }
+        Ok(())
+    }
+
     /// Most tokens that one step reads.
     pub(crate) fn chunk(&self) -> usize {
         match self {
@@ -134,15 +143,13 @@ impl Backend {
     }
 
     /// Waits for a choice.
-    pub(crate) async fn wait(&self, pending: Pending) -> Result<u32, EngineError> {
-        let id = match (self, pending) {
-            (Backend::Gpu(model), Pending::Gpu(receipt)) => {
-                receipt.words(model.gpu()).await?.first().copied().unwrap_or(llama::NOT_A_NUMBER)
-            }
-            (_, Pending::Cpu(id)) => id,
-            (Backend::Cpu(_), Pending::Gpu(_)) => llama::NOT_A_NUMBER,
+    pub(crate) async fn wait(&self, pending: Pending) -> Result<Chosen, EngineError> {
+        let chosen = match (self, pending) {
+            (Backend::Gpu(model), Pending::Gpu(receipt)) => Chosen::new(&receipt.words(model.gpu()).await?),
+            (_, Pending::Cpu(chosen)) => chosen,
+            (Backend::Cpu(_), Pending::Gpu(_)) => Chosen::new(&[]),
         };
-        if id == llama::NOT_A_NUMBER { Err(EngineError::NotANumber) } else { Ok(id) }
+        if chosen.id == NOT_A_NUMBER { Err(EngineError::NotANumber) } else { Ok(chosen) }
     }
 
     /// Most tokens that [`Backend::choose_each`] takes.

@@ -61,6 +61,16 @@ pub enum EngineError {
         /// The highest one.
         last: u32,
     },
+    /// A setting of how tokens are drawn that is out of its bounds.
+    #[error("{name} is {found}, but must be {bounds}; change it and ask again")]
+    Sampling {
+        /// Its name in the protocol.
+        name: String,
+        /// Asked for.
+        found: String,
+        /// What may be asked for.
+        bounds: String,
+    },
     /// The device computed something that is no number.
     #[error(
         "the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device"
@@ -106,6 +116,7 @@ impl EngineError {
                 FailureKind::LoadOptions
             }
             EngineError::Llama(_) => FailureKind::ModelFile,
+            EngineError::Sampling { .. } => FailureKind::Sampling,
             EngineError::EmptyPrompt
             | EngineError::PromptTooLong { .. }
             | EngineError::NoSuchToken { .. } => FailureKind::Prompt,

@@ -5,10 +5,12 @@ mod run;
 use std::collections::VecDeque;
 
 use chat::ToolCallParser;
-use protocol::{Conversation, FinishReason, GenerateOptions, ToolCall, ToolEvent, Usage};
+use format::Sampling;
+use protocol::{Conversation, FinishReason, GenerateOptions, LogProbs, ToolCall, ToolEvent, Usage};
 use web_time::Instant;
 
 use crate::backend::Pending;
+use crate::sampling::settle;
 use crate::{Engine, EngineError, StopFlag};
 use run::{Ends, Run};
 
@@ -35,6 +37,8 @@ pub enum GenerateEvent {
         /// Figures so far.
         usage: Usage,
     },
+    /// The log-probabilities of a token, if they were asked for; its text follows.
+    LogProbs(LogProbs),
     /// The model wants a tool to be run. Never [`ToolEvent::Text`].
     Tool(ToolEvent),
 }
@@ -48,6 +52,8 @@ pub struct Answer {
     pub text: String,
     /// The tools that the model has called, if it was given any.
     pub calls: Vec<ToolCall>,
+    /// The log-probabilities of each id, if they were asked for.
+    pub logprobs: Vec<LogProbs>,
     /// Why it ended.
     pub reason: FinishReason,
     /// Final figures.
@@ -56,6 +62,7 @@ pub struct Answer {
 
 impl Engine {
     /// Answers the last message of a conversation. If it has tools, their calls are told apart from the text.
+    /// How tokens are drawn is as the model's makers want it where the options do not say.
     pub async fn chat(
         &mut self,
         conversation: &Conversation,
@@ -65,7 +72,8 @@ impl Engine {
     ) -> Result<Answer, EngineError> {
         let prompt = self.render_turn(conversation)?;
         let calls = self.call_parser(conversation);
-        self.answer(&prompt.ids, calls, options, stop, on_event).await
+        let options = GenerateOptions { sampling: self.with_makers(&options.sampling), ..options.clone() };
+        self.answer(&prompt.ids, calls, &options, stop, on_event).await
     }
 
     /// Continues `prompt` with text.
@@ -89,9 +97,10 @@ impl Engine {
         on_event: &mut dyn FnMut(GenerateEvent),
     ) -> Result<Answer, EngineError> {
         self.check(prompt)?;
+        let sampling = settle(&options.sampling, self.vocab_size)?;
         let room = self.backend.context() - prompt.len();
         let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
-        let mut run = Run::new(prompt, limit, Ends::WithTheTurn, calls);
+        let mut run = Run::new(prompt, sampling, limit, Ends::WithTheTurn, calls);
         let ended = self.run(&mut run, prompt, stop, on_event).await;
         // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
         self.cached = [prompt, &run.ids].concat();
@@ -125,8 +134,9 @@ impl Engine {
                 in_flight.push_back(self.backend.decode()?);
                 issued += 1;
             }
-            let id = self.backend.wait(oldest).await?;
-            run.take(id, &mut stream, on_event);
+            let chosen = self.backend.wait(oldest).await?;
+            let id = chosen.id;
+            run.take(chosen, &mut stream, on_event);
             if run.ends == Ends::WithTheTurn && self.tokenizer.stop_ids().contains(&id) {
                 run.flush(&mut stream, on_event);
                 return Ok(run.end_of_turn());
@@ -157,6 +167,7 @@ impl Engine {
         // The last token is read again in any case: its logits are wanted.
         let reused = common.min(prompt.len() - 1);
         self.backend.rewind(reused);
+        self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
         run.usage.reused_tokens = reused as u32;
         let mut done = reused;
         let mut chunk = FIRST_CHUNK;
@@ -183,7 +194,7 @@ impl Engine {
         self.check(prompt)?;
         self.cached.clear();
         let room = self.backend.context() - prompt.len();
-        let mut run = Run::new(prompt, tokens.min(room), Ends::AtTheLimit, None);
+        let mut run = Run::new(prompt, Sampling::default(), tokens.min(room), Ends::AtTheLimit, None);
         self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await?;
         Ok(run.usage)
     }

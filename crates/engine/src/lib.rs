@@ -24,6 +24,7 @@ mod options;
 mod progress;
 mod prompt;
 mod quantize;
+mod sampling;
 mod stop;
 mod text;
 

@@ -1,6 +1,8 @@
 //! A model on the CPU: by vector instructions, or by the reference.
 
-use llama::NOT_A_NUMBER;
+use cpu::sampler;
+use format::Sampling;
+use llama::{Chosen, NOT_A_NUMBER};
 
 /// Most tokens that a step takes: as many as the GPU's, for as many are read for one look at the weights.
 const CHUNK: usize = 128;
@@ -18,8 +20,11 @@ pub struct OnCpu {
     pub(crate) context: usize,
     /// Of the last step's tokens whose logits were computed: `[tokens, vocab_size]`.
     logits: Vec<f32>,
-    /// What was chosen from the last of them.
-    chosen: u32,
+    sampling: Sampling,
+    /// The ids in the cache.
+    seen: Vec<u32>,
+    /// The id that follows them, if one could be chosen.
+    chosen: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -30,11 +35,16 @@ enum Model {
 
 impl OnCpu {
     pub(crate) fn simd(model: cpu::simd::Model, context: usize) -> OnCpu {
-        OnCpu { model: Model::Simd(Box::new(model)), context, logits: Vec::new(), chosen: NOT_A_NUMBER }
+        OnCpu::new(Model::Simd(Box::new(model)), context)
     }
 
     pub(crate) fn reference(model: cpu::Model, context: usize) -> OnCpu {
-        OnCpu { model: Model::Reference(Box::new(model)), context, logits: Vec::new(), chosen: NOT_A_NUMBER }
+        OnCpu::new(Model::Reference(Box::new(model)), context)
+    }
+
+    fn new(model: Model, context: usize) -> OnCpu {
+        let (logits, seen) = (Vec::new(), Vec::new());
+        OnCpu { model, context, logits, sampling: Sampling::default(), seen, chosen: None }
     }
 
     /// Whether it is the reference.
@@ -62,6 +72,12 @@ impl OnCpu {
             Model::Simd(model) => model.rewind(position),
             Model::Reference(model) => model.rewind(position),
         }
+        self.seen.truncate(position);
+    }
+
+    /// Says how ids are chosen from now on.
+    pub(crate) fn choose_by(&mut self, sampling: &Sampling) {
+        self.sampling = sampling.clone();
     }
 
     pub(crate) fn chunk(&self) -> usize {
@@ -78,27 +94,32 @@ impl OnCpu {
             Model::Simd(model) => drop(model.forward(ids)),
             Model::Reference(model) => ids.iter().for_each(|id| drop(model.forward(*id))),
         }
+        self.seen.extend(ids);
     }
 
     /// Reads `ids`, and chooses what follows them.
-    pub(crate) fn choose(&mut self, ids: &[u32]) -> u32 {
+    pub(crate) fn choose(&mut self, ids: &[u32]) -> Chosen {
         self.logits = match &mut self.model {
             Model::Simd(model) => {
                 let x = model.forward(ids);
-                model.logits(x.get(x.len() - model.config().hidden_size..).unwrap_or_default())
+                let last = x.len().saturating_sub(model.config().hidden_size);
+                model.logits(x.get(last..).unwrap_or_default())
             }
             Model::Reference(model) => ids.iter().map(|id| model.forward(*id)).last().unwrap_or_default(),
         };
-        self.chosen = argmax(&self.logits);
-        self.chosen
+        self.seen.extend(ids);
+        self.chosen = sampler::choose(&self.logits, &self.sampling, &self.seen);
+        let Some(id) = self.chosen else { return Chosen { id: NOT_A_NUMBER, log_probs: None } };
+        let log_probs = self.sampling.log_probs.map(|top| sampler::log_probs(&self.logits, id, top));
+        Chosen { id, log_probs }
     }
 
     /// Reads what was chosen last, and chooses what follows it.
-    pub(crate) fn decode(&mut self) -> u32 {
-        self.choose(&[self.chosen])
+    pub(crate) fn decode(&mut self) -> Chosen {
+        self.choose(&Vec::from_iter(self.chosen))
     }
 
-    /// Reads `ids`, at most [`OnCpu::each`], and chooses after each of them.
+    /// Reads `ids`, at most [`OnCpu::each`], and takes the likeliest after each of them.
     pub(crate) fn choose_each(&mut self, ids: &[u32]) -> Vec<u32> {
         self.logits = match &mut self.model {
             Model::Simd(model) => {
@@ -107,32 +128,13 @@ impl OnCpu {
             }
             Model::Reference(model) => ids.iter().flat_map(|id| model.forward(*id)).collect(),
         };
-        self.logits.chunks_exact(self.logits.len() / ids.len().max(1)).map(argmax).collect()
+        self.seen.extend(ids);
+        let rows = self.logits.chunks_exact((self.logits.len() / ids.len().max(1)).max(1));
+        rows.map(|logits| sampler::argmax(logits).unwrap_or(NOT_A_NUMBER)).collect()
     }
 
     /// The logits after token `row` of those that were chosen after last, of `vocab_size` each.
     pub(crate) fn logits_of(&self, row: usize, vocab_size: usize) -> Vec<f32> {
         self.logits.chunks_exact(vocab_size).nth(row).unwrap_or_default().to_vec()
-    }
-}
-
-/// The lower of two equals, and not-a-number if any logit is none: as the GPU chooses.
-fn argmax(logits: &[f32]) -> u32 {
-    if logits.iter().any(|logit| logit.is_nan()) {
-        return NOT_A_NUMBER;
-    }
-    let best = (0..).zip(logits).reduce(|best, next| if next.1 > best.1 { next } else { best });
-    best.map_or(NOT_A_NUMBER, |(id, _)| id)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cpu_chooses_as_the_gpu_does() {
-        assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), 1);
-        assert_eq!(argmax(&[f32::NEG_INFINITY; 3]), 0);
-        assert_eq!(argmax(&[1.0, f32::NAN]), NOT_A_NUMBER);
     }
 }

@@ -8,7 +8,7 @@ use engine::{
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
-use protocol::{FailureKind, GenerateOptions, Message, Role, SamplingDefaults};
+use protocol::{FailureKind, GenerateOptions, Message, Role, Sampling, SamplingDefaults};
 use serde_json::Value;
 use store::{MemoryFiles, MemoryStore, NoStore, Store};
 
@@ -71,7 +71,8 @@ fn logits_and_ids_equal_transformers() {
                 assert_eq!(choices, list::<u32>(&case, "argmax_per_position"), "{tier:?} {name}");
             }
             if !greedy.is_empty() {
-                let options = GenerateOptions { max_tokens: Some(greedy.len() as u32) };
+                let options =
+                    GenerateOptions { max_tokens: Some(greedy.len() as u32), ..GenerateOptions::default() };
                 let stop = StopFlag::default();
                 let answer = block_on(engine.generate(&input, &options, &stop, &mut |_| {})).unwrap();
                 assert_eq!(answer.ids, greedy, "{tier:?} {name}");
@@ -112,6 +113,14 @@ fn how_its_makers_want_tokens_drawn_is_carried_along() {
         repetition_penalty: Some(1.1),
     };
     assert_eq!(load(folder().with("generation_config.json", stated.into())), expected);
+
+    // A chat draws so where nobody asks for anything else; what no one may ask for is brought within its bounds.
+    let files = folder().with("generation_config.json", stated.replace("1.1", "0.001").into());
+    let engine = self::load(&files, &NoStore, Device::Reference, 16).unwrap();
+    let asked = Sampling { top_p: Some(0.5), ..Sampling::default() };
+    let (temperature, repetition_penalty) = (Some(0.6), Some(0.01));
+    let expected = Sampling { temperature, repetition_penalty, ..asked.clone() };
+    assert_eq!(engine.with_makers(&asked), expected);
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn without_a_tokenizer_it_takes_ids_only() {
     assert_eq!(failure.kind, FailureKind::ModelFile);
     let message = Message { role: Role::User, content: "Hi".to_owned() };
     assert!(matches!(engine.render(&[message]), Err(EngineError::NoTokenizer)));
-    let options = GenerateOptions { max_tokens: Some(1) };
+    let options = GenerateOptions { max_tokens: Some(1), ..GenerateOptions::default() };
     let answer = |engine: &mut Engine, id| {
         block_on(engine.generate(&[id], &options, &StopFlag::default(), &mut |_| {}))
             .map(|answer| answer.ids.len())

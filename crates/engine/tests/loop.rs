@@ -28,7 +28,7 @@ fn load(device: Device, context: usize) -> (Engine, Vec<LoadProgress>) {
 }
 
 fn generate(engine: &mut Engine, prompt: &[u32], max_tokens: u32) -> Result<Answer, EngineError> {
-    let options = GenerateOptions { max_tokens: Some(max_tokens) };
+    let options = GenerateOptions { max_tokens: Some(max_tokens), ..GenerateOptions::default() };
     block_on(engine.generate(prompt, &options, &StopFlag::default(), &mut |_| {}))
 }
 
@@ -104,7 +104,7 @@ fn stop_ends_with_the_token_in_hand_and_leaves_no_trace() {
                     }
                 }
             };
-            let options = GenerateOptions { max_tokens: Some(12) };
+            let options = GenerateOptions { max_tokens: Some(12), ..GenerateOptions::default() };
             let answer = block_on(engine.generate(&prompt(20), &options, &stop, on_event)).unwrap();
             assert_eq!((answer.reason, answer.ids.len()), (FinishReason::Stopped, stop_after), "{device:?}");
             assert_eq!(answer.ids, whole.ids[..stop_after], "{device:?}");
@@ -126,7 +126,7 @@ fn a_conversation_may_have_tools() {
     let tools = Json("[{\"type\": \"function\", \"function\": {\"name\": \"weather\"}}]".to_owned());
     let with_tools = Conversation { tools: Some(tools), ..plain.clone() };
     assert!(engine.call_parser(&plain).is_none() && engine.call_parser(&with_tools).is_some());
-    let options = GenerateOptions { max_tokens: Some(6) };
+    let options = GenerateOptions { max_tokens: Some(6), ..GenerateOptions::default() };
     for conversation in [&plain, &with_tools] {
         let mut told = String::new();
         let on_event = &mut |event| {

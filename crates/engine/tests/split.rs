@@ -105,7 +105,7 @@ fn load(files: &MemoryFiles, store: &MemoryStore) -> Result<(Engine, Vec<LoadPro
 }
 
 fn answer(engine: &mut Engine) -> Vec<u32> {
-    let options = GenerateOptions { max_tokens: Some(8) };
+    let options = GenerateOptions { max_tokens: Some(8), ..GenerateOptions::default() };
     let prompt: Vec<u32> = (30..50).collect();
     block_on(engine.generate(&prompt, &options, &StopFlag::default(), &mut |_| {})).unwrap().ids
 }

@@ -124,7 +124,7 @@ fn it_chats_and_is_no_llama() {
     );
     let message = Message { role: Role::User, content: "What is it?".to_owned() };
     let conversation = Conversation::from(vec![message.into()]);
-    let options = GenerateOptions { max_tokens: Some(5) };
+    let options = GenerateOptions { max_tokens: Some(5), ..GenerateOptions::default() };
     let answer = block_on(engine.chat(&conversation, &options, &StopFlag::default(), &mut |_| {})).unwrap();
     assert_eq!((answer.ids.len(), answer.reason), (5, FinishReason::MaxTokens));
 }

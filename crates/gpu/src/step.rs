@@ -69,7 +69,7 @@ impl Gpu {
         let offset = slot * SLOT_BYTES as u32;
         self.counters.add(|counts| counts.bytes_written += bytes.len() as u64);
         self.queue.write_buffer(&self.uniforms.buffer, u64::from(offset), bytes);
-        Step { gpu: self, seq_len, offset, plans: Vec::with_capacity(2) }
+        Step { gpu: self, seq_len, offset, plans: Vec::with_capacity(5) }
     }
 }
 

@@ -12,10 +12,12 @@ mod loader;
 mod matrix;
 mod model;
 mod plans;
+mod sampler;
 mod weights;
 
 pub use error::LlamaError;
 pub use kernels::{KvType, NOT_A_NUMBER};
 pub use loader::Loader;
 pub use model::{Model, Options, kv_bytes_per_token};
+pub use sampler::Chosen;
 pub use weights::Weights;

@@ -1,10 +1,11 @@
 //! A loaded model: steps in, ids out.
 
-use format::Config;
-use gpu::{Allocator, Gpu, Limits, Receipt};
+use format::{Config, Sampling};
+use gpu::{Allocator, Gpu, Limits, Receipt, Step};
 use kernels::{KvCache, KvType, RopeTable, StepParams};
 
 use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
+use crate::sampler::{Sampler, Way};
 use crate::{LlamaError, Weights};
 
 /// What is chosen when a model is put together.
@@ -62,6 +63,8 @@ pub struct Model {
     buffers: Activations,
     plans: Plans,
     each: Option<Each>,
+    sampler: Option<Sampler>,
+    way: Way,
     position: usize,
     next_slot: usize,
 }
@@ -99,6 +102,8 @@ impl Model {
             buffers,
             plans,
             each: None,
+            sampler: None,
+            way: Way::default(),
             position: 0,
             next_slot: 0,
         })
@@ -144,23 +149,56 @@ impl Model {
         self.position = self.position.min(position);
     }
 
+    /// Says how ids are chosen from now on; until this is called, the likeliest is taken.
+    /// `seen` are the ids in the KV cache, which penalties look at. Panics if they are not as many.
+    pub async fn choose_by(&mut self, sampling: &Sampling, seen: &[u32]) -> Result<(), LlamaError> {
+        assert_eq!(seen.len(), self.position, "choose_by: ids in the cache");
+        let way = Way::new(sampling);
+        if way != Way::default() {
+            let sampler = match self.sampler.take() {
+                Some(sampler) => sampler,
+                None => Sampler::new(&self.gpu, self.options.context, &self.buffers).await?,
+            };
+            sampler.tensors.write(&self.gpu, sampling, seen);
+            self.sampler = Some(sampler);
+        }
+        self.way = way;
+        Ok(())
+    }
+
     /// Reads `ids`, at most a chunk of them, into the KV cache, and chooses the id that follows them.
+    /// [`Chosen`](crate::Chosen) reads what comes back.
     /// Panics if there are none or too many, or if the context has no room: the caller counts.
     pub fn prefill_and_choose(&mut self, ids: &[u32]) -> Result<Receipt, LlamaError> {
         let params = self.enter(ids);
-        let step = self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).run(&self.plans.head);
-        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
+        let receipt = self.choose(self.gpu.step(params.seq_len, &params).run(self.body(ids.len())))?;
         self.advance(ids.len());
         Ok(receipt)
     }
 
-    /// Reads the id that the last step chose, which has not left the GPU, and chooses the one that follows it.
+    /// Reads the id that the last step chose, which need not have left the GPU, and chooses the one that follows it.
     pub fn decode(&mut self) -> Result<Receipt, LlamaError> {
         let params = self.params(1);
-        let step = self.gpu.step(1, &params).run(&self.plans.decode).run(&self.plans.head);
-        let receipt = step.submit_and_read(&self.buffers.sampled, params.slot as usize, 1)?;
+        let receipt = self.choose(self.gpu.step(1, &params).run(&self.plans.decode))?;
         self.advance(1);
         Ok(receipt)
+    }
+
+    /// Chooses an id after what a step has read, and has it sent back: 4 bytes, unless more was asked for.
+    fn choose<'a>(&'a self, step: Step<'a>) -> Result<Receipt, LlamaError> {
+        let Activations { sampled, .. } = &self.buffers;
+        let (step, slot) = (step.run(&self.plans.head), self.next_slot);
+        let Some(sampler) = &self.sampler else {
+            return Ok(step.run(&self.plans.argmax).submit_and_read(sampled, slot, 1)?);
+        };
+        let step = sampler.choose(step, self.way, &self.plans.argmax);
+        Ok(match self.way.log_probs {
+            None => step.submit_and_read(sampled, slot, 1)?,
+            Some(log_probs) => {
+                let (offset, words) = Way::row(slot, log_probs);
+                step.submit_and_read(&sampler.tensors.log_probs, offset, words)?
+            }
+        })
     }
 
     /// Most tokens that [`Model::choose_each`] takes.

@@ -1,6 +1,7 @@
 //! The forward pass, as lists of dispatches over buffers that are made once.
 //!
 //! Per layer 9 dispatches where q, k, v and gate, up share a type; 4 more for embedding, last norm, head and choice.
+//! A choice other than the likeliest takes up to 2 more: see `sampler`.
 //! Where a matrix's columns have an order of their own, a gather comes before its product.
 
 use format::Config;
@@ -39,8 +40,10 @@ pub(crate) struct Plans {
     pub(crate) prefill: Plan,
     /// The layers, for one token.
     pub(crate) decode: Plan,
-    /// Logits of the wanted token, and the choice.
+    /// Logits of the wanted token.
     pub(crate) head: Plan,
+    /// The id of the highest of them.
+    pub(crate) argmax: Plan,
 }
 
 /// Logits after every token of a step, for those who measure. Made when it is first asked for.
@@ -145,8 +148,11 @@ impl Plans {
             Output::Columns(0),
             &buffers.logits,
         );
+        let head = plan.finish().await?;
+
+        let mut plan = gpu.plan();
         argmax(&mut plan, &buffers.logits, &buffers.sampled, &buffers.tokens);
-        Ok(Plans { prefill, decode, head: plan.finish().await? })
+        Ok(Plans { prefill, decode, head, argmax: plan.finish().await? })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CatalogueEntry, ModelInfo, ToolEvent};
+use crate::{CatalogueEntry, LogProbs, ModelInfo, ToolEvent};
 
 /// Something that happened. Each is sent once, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,13 @@ pub enum Event {
         text: String,
         /// Figures up to here, for a live display.
         usage: Usage,
+    },
+    /// The log-probabilities of a token, if they were asked for; its text follows.
+    LogProbs {
+        /// The answer this belongs to.
+        turn: u32,
+        /// What they are.
+        logprobs: LogProbs,
     },
     /// The model wants a tool to be run, or has begun to say so. Only if it was given tools.
     Tool {
@@ -192,6 +199,9 @@ pub struct Usage {
     pub decode_tokens_per_second: f64,
     /// Seconds from the request to the first token.
     pub seconds_to_first_token: f64,
+    /// What the draws followed from; `None` where nothing was drawn. Asked for again, it gives the same answer again.
+    #[serde(default)]
+    pub seed: Option<u64>,
 }
 
 /// What went wrong, ready to be shown.
@@ -223,6 +233,8 @@ pub enum FailureKind {
     DeviceLost,
     /// The conversation cannot be answered as it is: empty, or longer than the context.
     Prompt,
+    /// A setting of how tokens are drawn is out of its bounds.
+    Sampling,
     /// Nothing has failed, but something is not as it should be.
     Caveat,
     /// A mistake of ours.

@@ -11,6 +11,7 @@ mod event;
 mod load_options;
 mod model;
 mod request;
+mod sampling;
 mod tool_event;
 
 pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
@@ -19,6 +20,7 @@ pub use event::{
     Usage,
 };
 pub use load_options::{Device, Kv, LoadOptions, Quantize};
-pub use model::{CatalogueEntry, ModelInfo, ModelSource, SamplingDefaults};
+pub use model::{CatalogueEntry, ModelInfo, ModelSource};
 pub use request::{GenerateOptions, Message, Request, Role};
+pub use sampling::{LogProb, LogProbs, Sampling, SamplingDefaults};
 pub use tool_event::ToolEvent;

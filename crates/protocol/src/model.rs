@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Kv;
+use crate::{Kv, SamplingDefaults};
 
 /// Where a model's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,19 +78,4 @@ pub struct ModelInfo {
     /// What works, yet not as well as it should: a sentence each.
     #[serde(default)]
     pub warnings: Vec<String>,
-}
-
-/// How a model's makers want tokens drawn; what they do not say is `None`. The engine takes the likeliest so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SamplingDefaults {
-    /// Whether to draw at all, rather than to take the likeliest.
-    pub do_sample: Option<bool>,
-    /// What logits are divided by.
-    pub temperature: Option<f32>,
-    /// How many of the likeliest tokens are drawn from.
-    pub top_k: Option<u32>,
-    /// The least probability, in sum, of the tokens that are drawn from.
-    pub top_p: Option<f32>,
-    /// What makes tokens that have been said less likely; 1 changes nothing.
-    pub repetition_penalty: Option<f32>,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ChatMessage, Json, LoadOptions, ModelSource};
+use crate::{ChatMessage, Json, LoadOptions, ModelSource, Sampling};
 
 /// One wish of the page. Every answer is an [`Event`](crate::Event).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,10 +70,12 @@ pub struct Message {
 pub struct GenerateOptions {
     /// Most tokens to generate; `None` means until the context is full.
     pub max_tokens: Option<u32>,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
 }
 
 impl Default for GenerateOptions {
     fn default() -> GenerateOptions {
-        GenerateOptions { max_tokens: Some(1024) }
+        GenerateOptions { max_tokens: Some(1024), sampling: Sampling::default() }
     }
 }

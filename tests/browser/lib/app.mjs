@@ -52,6 +52,18 @@ export class App {
     if (!found) throw new Error(`There is no ${words} to choose under ${id}.`);
   }
 
+  /** Types a number into a field and leaves it; nothing for what the field holds by itself. */
+  async setNumber(id, value) {
+    const found = await this.page.evaluate((selector, value) => {
+      const field = document.querySelector(selector);
+      if (!field) return false;
+      field.value = value;
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+      return true;
+    }, byId(id), value);
+    if (!found) throw new Error(`There is no ${id} to type into.`);
+  }
+
   /** Loads the demo, and waits until it can answer or the page says why not. */
   async loadDemo({ seconds = 240 } = {}) {
     await this.click("load-demo");

@@ -63,6 +63,47 @@ async function onWhatIsFaster({ browser, outside }) {
     await checkTroubles(tab);
   });
 
+  await test("an answer that is drawn comes again with its seed, and a temperature of 0 takes the likeliest", async () => {
+    const draw = async (temperature, seed) => {
+      await app.click("model-chip");
+      await app.setNumber("sampling-temperature", temperature);
+      await app.setNumber("sampling-seed", seed);
+      // There is a new chat to be had only where there is an old one.
+      const talking = await tab.page.$eval('[data-testid="new-chat"]', (button) => !button.disabled);
+      await app.click(talking ? "new-chat" : "model-chip");
+      await app.ask(CAPITAL);
+    };
+    const begin = async (temperature, seed) => {
+      await draw(temperature, seed);
+      await until("the answer to begin", async () => {
+        const answer = await app.answer();
+        return (answer?.text.length ?? 0) > 60 || answer?.finished;
+      }, { seconds: 240 });
+      if (await app.isBusy()) await app.click("stop");
+      return (await app.finishedAnswer({ seconds: 60 })).text;
+    };
+    const first = await begin("1.8", "7");
+    assert.equal(await app.text("seed"), "7");
+    const again = await begin("1.8", "7");
+    const common = Math.min(first.length, again.length, 60);
+    assert.equal(again.slice(0, common), first.slice(0, common));
+    const other = await begin("1.8", "8");
+    assert.notEqual(other.slice(0, common), first.slice(0, common));
+
+    await draw("9", "7");
+    assert.equal(await app.outcome(), "Sampling: Temperature is 9, but must be 0 to 5; change it and ask again.");
+    assert.equal(await app.draft(), CAPITAL);
+    await app.dismiss();
+    await app.paste("");
+    await draw("0", "7");
+    checkCapital(await app.finishedAnswer());
+    assert.equal(await app.has("seed"), false, "nothing was drawn");
+    await app.click("model-chip");
+    await app.click("sampling-reset");
+    await app.click("new-chat");
+    await checkTroubles(tab);
+  });
+
   await test("an answer can be stopped in the middle", async () => {
     await stopInTheMiddle(app);
     await checkTroubles(tab);

@@ -59,6 +59,7 @@ pub(crate) fn heading(kind: FailureKind) -> &'static str {
         FailureKind::OutOfMemory => "The device ran out of memory",
         FailureKind::DeviceLost => "The device was lost",
         FailureKind::Prompt => "This cannot be answered as it is",
+        FailureKind::Sampling => "Nothing can be drawn like this",
         FailureKind::Caveat => "The model runs, with one reservation",
         FailureKind::Internal => "Something went wrong in Pronk",
     }
@@ -79,6 +80,7 @@ pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
         FailureKind::OutOfMemory => &[
             "Close other tabs that use the GPU, choose a smaller model, or a shorter context under Options.",
         ],
+        FailureKind::Sampling => &["Choose otherwise under Sampling; your text is still in the composer."],
         FailureKind::Prompt => &["Your text is still in the composer."],
         _ => &[],
     }

@@ -141,6 +141,7 @@ impl Session {
         let on_event = &mut |event| match event {
             GenerateEvent::Prefill { done, total } => tell(&Event::Prefill { turn, done, total }),
             GenerateEvent::Text { text, usage } => tell(&Event::Text { turn, text, usage }),
+            GenerateEvent::LogProbs(logprobs) => tell(&Event::LogProbs { turn, logprobs }),
             GenerateEvent::Tool(event) => tell(&Event::Tool { turn, event }),
         };
         match engine.chat(conversation, options, stop, on_event).await {

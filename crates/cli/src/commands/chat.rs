@@ -47,7 +47,8 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
     let options = args.device.load_options(args.context.context(), args.kv);
     let engine = load(&args.model, options)?;
     let interrupt = Interrupt::listen()?;
-    let options = generate_options(args.max_tokens);
+    let sampling = engine.with_makers(&args.sampling.sampling(args.logprobs));
+    let options = generate_options(args.max_tokens, sampling);
     let chat = Chat { engine, conversation, options, usage: Usage::default(), interrupt };
     chat.run(io::stdin().lock())
 }
@@ -123,9 +124,10 @@ impl Chat {
         let Usage { prompt_tokens, reused_tokens, completion_tokens, context_used, .. } = self.usage;
         let used = HumanCount(context_used.into());
         let context = HumanCount(self.engine.info().context.into());
+        let seed = self.usage.seed.map(|seed| format!("; seed {seed}")).unwrap_or_default();
         format!(
             "{completion_tokens} tokens at {:.1} tok/s, the first after {:.1} s; prompt of {prompt_tokens} tokens, \
-             {reused_tokens} of them known, read at {:.1} tok/s; {used} of {context} tokens of context used",
+             {reused_tokens} of them known, read at {:.1} tok/s; {used} of {context} tokens of context used{seed}",
             self.usage.decode_tokens_per_second,
             self.usage.seconds_to_first_token,
             self.usage.prefill_tokens_per_second,

@@ -1,7 +1,8 @@
 //! `pronk generate`: one answer, streamed as text or printed whole as JSON.
 
 use anyhow::Result;
-use engine::{Engine, EngineError, StopFlag};
+use engine::{Answer, Engine, EngineError, StopFlag};
+use protocol::LogProbs;
 use serde::Serialize;
 
 use super::stream::{Call, Prompt, generate_options, stream};
@@ -16,6 +17,11 @@ struct Generated<'a> {
     text: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Call<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    logprobs: &'a [LogProbs],
+    /// Of what was drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
 }
 
 /// What to continue.
@@ -31,13 +37,14 @@ pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
     let options = args.device.load_options(args.context.context(), args.kv);
     let mut engine = load(&args.model, options)?;
     let prompt = asked.prompt(&engine)?;
-    let options = generate_options(args.max_tokens);
+    let options = generate_options(args.max_tokens, args.sampling.sampling(args.logprobs));
     if args.json {
         let (stop, mut on_event) = (StopFlag::default(), |_| {});
         let answer = engine.answer(&prompt.ids, prompt.calls, &options, &stop, &mut on_event);
         let answer = pollster::block_on(answer)?;
         let tool_calls = answer.calls.iter().map(Call::from).collect();
-        return print_json(&Generated { ids: &answer.ids, text: &answer.text, tool_calls });
+        let Answer { ids, text, logprobs, usage, .. } = &answer;
+        return print_json(&Generated { ids, text, tool_calls, logprobs, seed: usage.seed });
     }
     stream(&mut engine, prompt, &options, &|| false)?;
     Ok(print("\n")?)

@@ -5,10 +5,10 @@ use std::io;
 use anyhow::Result;
 use chat::ToolCallParser;
 use engine::{Answer, Engine, GenerateEvent, StopFlag};
-use protocol::{GenerateOptions, ToolCall, ToolEvent};
+use protocol::{GenerateOptions, Sampling, ToolCall, ToolEvent};
 use serde::Serialize;
 
-use crate::output::print;
+use crate::output::{print, tell};
 
 /// What an answer continues, and what tells calls from text in it, if there are tools.
 pub(crate) struct Prompt {
@@ -46,10 +46,10 @@ impl<'a> From<&'a ToolCall> for Call<'a> {
     }
 }
 
-/// The usual options, with the most tokens that were asked for.
-pub(crate) fn generate_options(max_tokens: Option<u32>) -> GenerateOptions {
+/// The usual options, with the most tokens and the sampling that were asked for.
+pub(crate) fn generate_options(max_tokens: Option<u32>, sampling: Sampling) -> GenerateOptions {
     let default = GenerateOptions::default();
-    GenerateOptions { max_tokens: max_tokens.or(default.max_tokens) }
+    GenerateOptions { max_tokens: max_tokens.or(default.max_tokens), sampling }
 }
 
 /// Continues `prompt` on stdout, until it is `interrupted` or nobody reads any more.
@@ -86,6 +86,10 @@ impl Place {
     fn print(&mut self, event: &GenerateEvent) -> io::Result<()> {
         match event {
             GenerateEvent::Text { text, .. } => self.print_text(text),
+            GenerateEvent::LogProbs(logprobs) => {
+                tell(&serde_json::to_string(logprobs)?);
+                Ok(())
+            }
             GenerateEvent::Tool(ToolEvent::Call { call }) => self.print_line(&Call::from(call)),
             GenerateEvent::Tool(ToolEvent::Code { code }) => self.print_line(&Code { kind: "code", code }),
             GenerateEvent::Tool(ToolEvent::Malformed { text, .. }) => self.print_text(text),

@@ -4,7 +4,7 @@ use crate::run::{MODEL, Scratch, pronk, pronk_reading};
 
 #[test]
 fn a_command_line_that_means_nothing() {
-    let rows: [&[&str]; 14] = [
+    let rows: [&[&str]; 18] = [
         &[],
         &["fly"],
         &["inspect"],
@@ -17,6 +17,10 @@ fn a_command_line_that_means_nothing() {
         &["generate", MODEL, "--ids", "1", "--device", "tpu"],
         &["generate", MODEL, "--ids", "1", "--max-tokens", "many"],
         &["generate", MODEL, "--ids", "1", "--context", "0"],
+        &["generate", MODEL, "--ids", "1", "--temperature", "warm"],
+        &["generate", MODEL, "--ids", "1", "--top-k", "-1"],
+        &["generate", MODEL, "--ids", "1", "--logit-bias", "5:1"],
+        &["generate", MODEL, "--ids", "1", "--greedy", "--seed", "1"],
         &["logits", MODEL, "--json"],
         &["tokenize", MODEL],
     ];
@@ -42,6 +46,27 @@ fn a_question_that_the_model_cannot_take() {
     ];
     for (arguments, found) in rows {
         pronk(arguments).failed_with(found);
+    }
+}
+
+#[test]
+fn a_setting_that_is_out_of_its_bounds() {
+    for (setting, found) in [
+        (["--temperature", "-1"], "Temperature is -1, but must be 0 to 5; change it and ask again."),
+        (["--temperature", "nan"], "Temperature is NaN, but must be 0 to 5"),
+        (["--top-p", "0"], "top_p is 0, but must be above 0 and at most 1"),
+        (["--min-p", "1.1"], "min_p is 1.1, but must be 0 to 1"),
+        (["--repetition-penalty", "11"], "repetition_penalty is 11, but must be 0.01 to 10"),
+        (["--frequency-penalty", "-2.5"], "frequency_penalty is -2.5, but must be -2 to 2"),
+        (["--presence-penalty", "inf"], "presence_penalty is inf, but must be -2 to 2"),
+        (["--penalty-window", "0"], "penalty_window is 0, but must be 1 to 4294967295"),
+        (["--logit-bias", "330=1"], "A token in logit_bias is 330, but must be 0 to 329"),
+        (["--logit-bias", "3=-101"], "The logit_bias of token 3 is -101, but must be -100 to 100"),
+        (["--seed", "9007199254740992"], "Seed is 9007199254740992, but must be 0 to 9007199254740991"),
+        (["--logprobs", "21"], "Logprobs is 21, but must be 0 to 20"),
+    ] {
+        let ask = ["generate", MODEL, "--ids", "1", "--max-tokens", "1", "--device", "reference"];
+        pronk(&[ask.as_slice(), &setting].concat()).failed_with(found);
     }
 }
 

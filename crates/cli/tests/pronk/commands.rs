@@ -173,6 +173,42 @@ fn generate_streams_the_text_of_its_json() {
     assert_eq!(none.text(), "{\"ids\":[],\"text\":\"\"}\n");
 }
 
+#[test]
+fn generate_draws_as_it_is_told_and_tells_what_it_drew_by() {
+    let ask = ["generate", MODEL, "--ids", "40,41,42", "--max-tokens", "8", "--kv", "f32"];
+    let generate = |more: &[&str]| pronk(&[ask.as_slice(), &["--json"], more].concat());
+    let greedy = generate(&REFERENCE).json();
+    assert_eq!(fields(&greedy), ["ids", "text"]);
+    assert_eq!(generate(&["--greedy"]).json(), greedy);
+    assert_eq!(generate(&["--temperature", "0", "--top-k", "5", "--seed", "3"]).json(), greedy);
+
+    let settings = ["--temperature", "1.5", "--top-k", "100", "--top-p", "0.99", "--min-p", "0.001"];
+    let drawn = generate(&settings).json();
+    assert_eq!(fields(&drawn), ["ids", "text", "seed"]);
+    let seed = drawn["seed"].to_string();
+    for device in [["--kernels", "plain"], ["--kernels", "subgroups"], REFERENCE] {
+        let again = generate(&[&settings, ["--seed", &seed].as_slice(), &device].concat()).json();
+        assert_eq!(again, drawn, "{device:?}");
+    }
+    // A bias of 100 leaves no other choice, and a penalty none of what was there.
+    let biased = generate(&["--logit-bias", "77=100", "--logit-bias", "9=-1.5"]).json();
+    assert_eq!(ids(&biased["ids"]), [77; 8]);
+    let penalties = ["--presence-penalty", "2", "--repetition-penalty", "10", "--penalty-window", "20"];
+    let mut penalized = ids(&generate(&penalties).json()["ids"]);
+    penalized.sort_unstable();
+    penalized.dedup();
+    assert_eq!(penalized.len(), 8, "{penalized:?}");
+
+    let told = generate(&["--logprobs", "2"]).json();
+    assert_eq!(told["ids"], greedy["ids"]);
+    let first = &told["logprobs"][0];
+    assert_eq!((&first["chosen"], &first["chosen"]["id"]), (&first["top"][0], &greedy["ids"][0]));
+    assert_eq!(first["top"].as_array().unwrap().len(), 2);
+    let streamed = pronk(&[ask.as_slice(), &["--logprobs", "2"]].concat());
+    let lines: Vec<Value> = streamed.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(Value::from(lines), told["logprobs"]);
+}
+
 /// `pronk … | head` ends quietly, and soon: a thousand tokens take far longer than one line.
 #[test]
 fn a_reader_may_leave() {

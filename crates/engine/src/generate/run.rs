@@ -1,10 +1,13 @@
 //! An answer in the making: what its tokens say, and what that has cost so far.
 
 use chat::{TextStream, ToolCallParser};
-use protocol::{FinishReason, ToolCall, ToolEvent, Usage};
+use format::Sampling;
+use llama::Chosen;
+use protocol::{FinishReason, LogProbs, ToolCall, ToolEvent, Usage};
 use web_time::Instant;
 
 use super::{Answer, GenerateEvent};
+use crate::sampling::told;
 
 /// When an answer is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub(super) enum Ends {
 
 /// An answer in the making.
 pub(super) struct Run {
+    pub(super) sampling: Sampling,
     pub(super) limit: usize,
     pub(super) ends: Ends,
     pub(super) ids: Vec<u32>,
@@ -25,15 +29,24 @@ pub(super) struct Run {
     /// Tells calls from text, if the model was given tools.
     parser: Option<ToolCallParser>,
     calls: Vec<ToolCall>,
+    logprobs: Vec<LogProbs>,
     started: Instant,
     first: Option<Instant>,
 }
 
 impl Run {
-    pub(super) fn new(prompt: &[u32], limit: usize, ends: Ends, parser: Option<ToolCallParser>) -> Run {
+    pub(super) fn new(
+        prompt: &[u32],
+        sampling: Sampling,
+        limit: usize,
+        ends: Ends,
+        parser: Option<ToolCallParser>,
+    ) -> Run {
         let prompt_tokens = prompt.len() as u32;
-        let usage = Usage { prompt_tokens, context_used: prompt_tokens, ..Usage::default() };
+        let seed = (!sampling.is_greedy()).then_some(sampling.seed);
+        let usage = Usage { prompt_tokens, context_used: prompt_tokens, seed, ..Usage::default() };
         Run {
+            sampling,
             limit,
             ends,
             ids: Vec::new(),
@@ -41,14 +54,26 @@ impl Run {
             text: String::new(),
             parser,
             calls: Vec::new(),
+            logprobs: Vec::new(),
             started: Instant::now(),
             first: None,
         }
     }
 
     /// Counts a token in, and tells what it says.
-    pub(super) fn take(&mut self, id: u32, stream: &mut TextStream, on_event: &mut dyn FnMut(GenerateEvent)) {
+    pub(super) fn take(
+        &mut self,
+        chosen: Chosen,
+        stream: &mut TextStream,
+        on_event: &mut dyn FnMut(GenerateEvent),
+    ) {
+        let Chosen { id, log_probs } = chosen;
         self.count(id);
+        if let Some(log_probs) = log_probs {
+            let log_probs = told(id, &log_probs);
+            self.logprobs.push(log_probs.clone());
+            on_event(GenerateEvent::LogProbs(log_probs));
+        }
         let text = stream.push(id);
         let said = match &mut self.parser {
             Some(parser) => parser.push(id, &text),
@@ -76,7 +101,8 @@ impl Run {
     }
 
     pub(super) fn answer(self, reason: FinishReason) -> Answer {
-        Answer { ids: self.ids, text: self.text, calls: self.calls, reason, usage: self.usage }
+        let Run { ids, text, calls, logprobs, usage, .. } = self;
+        Answer { ids, text, calls, logprobs, reason, usage }
     }
 
     fn count(&mut self, id: u32) {

@@ -87,7 +87,7 @@ struct Said {
 
 fn say(engine: &mut Engine, prompt: &[u32]) -> Said {
     let (logits, _) = block_on(engine.logits(prompt)).unwrap();
-    let options = GenerateOptions { max_tokens: Some(4) };
+    let options = GenerateOptions { max_tokens: Some(4), ..GenerateOptions::default() };
     let answer = block_on(engine.generate(prompt, &options, &StopFlag::default(), &mut |_| {})).unwrap();
     Said { logits, ids: answer.ids }
 }
@@ -204,7 +204,7 @@ fn cost(container: &Container) -> (u64, u64) {
         Backend::Cpu(_) => panic!("a GPU was asked for"),
     };
     let loaded = counts(&engine);
-    let options = GenerateOptions { max_tokens: Some(4) };
+    let options = GenerateOptions { max_tokens: Some(4), ..GenerateOptions::default() };
     block_on(engine.generate(&[5, 6, 7], &options, &StopFlag::default(), &mut |_| {})).unwrap();
     let steps = counts(&engine) - loaded;
     assert_eq!(steps.dispatches % steps.submits, 0, "steps differ");

@@ -40,7 +40,8 @@ impl State {
         let messages = self.messages();
         let turn = self.next_number();
         // The page offers no tools of its own yet.
-        let (tools, options) = (None, GenerateOptions::default());
+        let tools = None;
+        let options = GenerateOptions { sampling: self.sampling.clone(), ..GenerateOptions::default() };
         self.request(Request::Generate { turn, messages, tools, options });
         self.push_entry(Role::Assistant, String::new());
         self.answer = Some(Answer { turn, prefill: None, stopping: false });
@@ -128,7 +129,7 @@ impl State {
     }
 
     /// Ends the answer in progress, if there is one. Its text stays; a prompt that could not be answered goes back
-    /// to the composer, for the person to change it.
+    /// to the composer, for the person to change it or its settings.
     pub(super) fn answer_failed(&mut self, kind: FailureKind) {
         if self.answer.is_none() {
             return;
@@ -136,7 +137,7 @@ impl State {
         self.end_answer(Ending::Failed);
         self.status = "The answer failed.";
         let unanswered = self.conversation.last().is_some_and(|last| last.is_empty());
-        if kind == FailureKind::Prompt && unanswered {
+        if matches!(kind, FailureKind::Prompt | FailureKind::Sampling) && unanswered {
             self.conversation.pop();
             if let Some(question) = self.conversation.pop() {
                 self.draft = join_drafts(&question.text, &self.draft);

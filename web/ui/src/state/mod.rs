@@ -6,6 +6,7 @@
 mod answer;
 mod load;
 mod reduce;
+mod sampling;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +14,10 @@ use std::rc::Rc;
 
 use protocol::{
     CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadOptions, LoadProgress, ModelInfo,
-    ModelSource, Request, Role, ToolCall, Usage,
+    ModelSource, Request, Role, Sampling, ToolCall, Usage,
 };
+
+pub(crate) use sampling::Setting;
 
 use crate::advice::Remedy;
 use crate::theme::Theme;
@@ -34,6 +37,8 @@ pub(crate) struct State {
     pub choosing: bool,
     /// How the next model is loaded; for this visit only.
     pub options: LoadOptions,
+    /// How tokens are drawn from the next answer on; for this visit only.
+    pub sampling: Sampling,
     /// The address typed into "Load from a URL".
     pub url: String,
     /// The conversation, oldest first.
@@ -198,6 +203,10 @@ pub(crate) enum Action {
     Load(ModelSource),
     /// Load models so from now on.
     OptionsChanged(LoadOptions),
+    /// Draw tokens so from now on; what was typed need not be a number.
+    SettingTyped(Setting, String),
+    /// Draw tokens as the model's makers want it.
+    SamplingReset,
     /// The address field has changed.
     UrlChanged(String),
     /// Load from the address field.

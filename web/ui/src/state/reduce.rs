@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::{Event, Failure, FailureKind, Request};
+use protocol::{Event, Failure, FailureKind, Request, Sampling};
 use yew::Reducible;
 
 use super::{Action, Alert, ModelPhase, State, WorkerPhase};
@@ -31,6 +31,8 @@ impl State {
             Action::Dismiss(id) => self.alerts.retain(|alert| alert.id != id),
             Action::Load(source) => self.load(source),
             Action::OptionsChanged(options) => self.options = options,
+            Action::SettingTyped(setting, typed) => setting.set(&mut self.sampling, &typed),
+            Action::SamplingReset => self.sampling = Sampling::default(),
             Action::UrlChanged(url) => self.url = url,
             Action::LoadUrl => self.load_url(),
             Action::CancelLoad => self.cancel_load(),
@@ -59,6 +61,8 @@ impl State {
             Event::Forgotten { url } => self.mark_stored(&url, Stored::No),
             Event::Prefill { turn, done, total } => self.prompt_read(turn, (done, total)),
             Event::Text { turn, text, usage } => self.text_came(turn, &text, usage),
+            // Nobody has asked for them.
+            Event::LogProbs { .. } => {}
             Event::Tool { turn, event } => self.tool_came(turn, event),
             Event::Finished { turn, reason, usage } => self.answer_finished(turn, reason, usage),
             Event::Failed { turn, failure } => self.failed(turn, failure),

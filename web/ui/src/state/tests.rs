@@ -152,6 +152,11 @@ fn difference(before: &State, after: &State) -> String {
     compare("model", model(before), model(after));
     compare("choosing", before.choosing.to_string(), after.choosing.to_string());
     compare("options", format!("{:?}", before.options), format!("{:?}", after.options));
+    compare(
+        "sampling",
+        format!("{:?}", before.sampling.temperature),
+        format!("{:?}", after.sampling.temperature),
+    );
     compare("url", format!("{:?}", before.url), format!("{:?}", after.url));
     compare("talk", talk(&before.conversation), talk(&after.conversation));
     compare("away", talk(&before.put_away), talk(&after.put_away));
@@ -243,6 +248,10 @@ fn every_load_action_in_every_phase() {
     check(Action::UrlChanged("u".to_owned()), [r#"url "u""#; 7]);
     const OPTIONS: &str = "options LoadOptions { device: Cpu, context: Some(1024), kv: F32, quantize: Q8 }";
     check(Action::OptionsChanged(small()), [OPTIONS; 7]);
+    let typed = |text: &str| Action::SettingTyped(Setting::Temperature, text.to_owned());
+    check(typed("0.5"), ["sampling Some(0.5)"; 7]);
+    check(typed("warm"), [""; 7]);
+    check(Action::SamplingReset, [""; 7]);
     const FORGETS: &str = "posts [forget]";
     check(Action::Forget(DEMO.to_owned()), ["", FORGETS, FORGETS, FORGETS, FORGETS, FORGETS, ""]);
     const SHOWS: &str = "choosing true";
@@ -357,6 +366,12 @@ fn failures_in_every_phase() {
             "model absent; alerts [DeviceLost:Retry]",
             &format!("model absent; alerts [DeviceLost:{LOADED}]"),
             &format!("model absent; talk [q? a!]; answer none; alerts [DeviceLost:{LOADED}]"),
+        ),
+        (
+            FailureKind::Sampling,
+            "model absent; alerts [Sampling:Retry]",
+            "alerts [Sampling:-]",
+            "alerts [Sampling:-]",
         ),
         (
             FailureKind::Internal,

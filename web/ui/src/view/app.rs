@@ -56,6 +56,7 @@ pub(crate) fn App() -> Html {
                     worker={state.worker}
                     model={state.model.clone()}
                     options={state.options}
+                    sampling={state.sampling.clone()}
                     url={state.url.clone()}
                     can_load={state.can_load()}
                     answering={state.answer.is_some()}

@@ -14,6 +14,7 @@ mod message;
 mod models;
 mod progress;
 mod rich_text;
+mod sampling;
 mod slow_note;
 mod stats;
 mod transcript;

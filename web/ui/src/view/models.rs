@@ -4,13 +4,14 @@
 
 use std::rc::Rc;
 
-use protocol::{CatalogueEntry, LoadOptions, ModelSource};
+use protocol::{CatalogueEntry, LoadOptions, ModelSource, Sampling, SamplingDefaults};
 use web_sys::{File, HtmlInputElement, InputEvent, SubmitEvent};
 use yew::{Callback, Event, Html, Properties, TargetCast, component, html};
 
 use super::catalogue::Catalogue;
 use super::load_options::LoadChoices;
 use super::progress::Progress;
+use super::sampling::SamplingChoices;
 use super::slow_note::slow_note;
 use crate::platform;
 use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
@@ -21,6 +22,7 @@ pub(super) struct ModelsProps {
     pub worker: WorkerPhase,
     pub model: ModelPhase,
     pub options: LoadOptions,
+    pub sampling: Sampling,
     pub url: String,
     pub can_load: bool,
     pub answering: bool,
@@ -58,10 +60,23 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                         act={props.act.clone()}
                     />
                     <LoadChoices options={props.options} model={props.model.clone()} act={props.act.clone()} />
+                    <SamplingChoices
+                        sampling={props.sampling.clone()}
+                        makers={makers(&props.model)}
+                        act={props.act.clone()}
+                    />
                     { own_models(props) }
                 }
             </div>
         </main>
+    }
+}
+
+/// How the makers of the model in use want tokens drawn.
+fn makers(model: &ModelPhase) -> SamplingDefaults {
+    match model {
+        ModelPhase::Loaded(loaded) => loaded.model.sampling,
+        _ => SamplingDefaults::default(),
     }
 }
 

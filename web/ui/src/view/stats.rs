@@ -31,6 +31,11 @@ pub(super) fn Stats(props: &StatsProps) -> Html {
                     { "first token " }<b>{ seconds(usage.seconds_to_first_token) }</b>
                 </span>
             }
+            if let Some(seed) = usage.seed {
+                <span class="wide-only" title="With this seed, the same question is answered the same">
+                    { "seed " }<b data-testid="seed">{ seed }</b>
+                </span>
+            }
             if let Some(context) = props.context {
                 { meter(usage.context_used, context) }
             }

@@ -23,7 +23,7 @@ enum Tools {
 fn told(answer: &str, tools: Tools) -> Vec<String> {
     let tokenizer = tokenizer();
     let parser = (tools == Tools::Given).then(|| ToolCallParser::new(&tokenizer, 2));
-    let mut run = Run::new(&[1, 2, 3], 1000, Ends::WithTheTurn, parser);
+    let mut run = Run::new(&[1, 2, 3], Sampling::default(), 1000, Ends::WithTheTurn, parser);
     let mut stream = tokenizer.stream();
     let (mut lines, mut figures) = (Vec::<String>::new(), 0);
     let mut on_event = |event| match event {
@@ -39,11 +39,12 @@ fn told(answer: &str, tools: Tools) -> Vec<String> {
             lines.push(format!("{} {} {}", call.id, call.name, call.arguments.0));
         }
         GenerateEvent::Tool(other) => lines.push(format!("{other:?}")),
+        GenerateEvent::LogProbs(_) => panic!("nobody has asked for them"),
         GenerateEvent::Prefill { .. } => panic!("there is no prompt to read"),
     };
     let ids = tokenizer.encode_with_special(answer).unwrap();
     for id in &ids {
-        run.take(*id, &mut stream, &mut on_event);
+        run.take(Chosen { id: *id, log_probs: None }, &mut stream, &mut on_event);
     }
     run.flush(&mut stream, &mut on_event);
     assert_eq!(figures as usize, ids.len(), "figures come with every token");

@@ -1,6 +1,6 @@
 //! What happens over several actions: answers in all the orders in which their events can come, alerts, chats put away.
 
-use protocol::{ChatMessage, Content};
+use protocol::{ChatMessage, Content, Sampling};
 
 use super::*;
 
@@ -18,6 +18,26 @@ fn a_failed_answer_keeps_its_text() {
         let got = difference(&before, &hears(&before, vec![failed(Some(turn(&before)), kind)]));
         assert_eq!(got, expected, "{kind:?}");
     }
+}
+
+#[test]
+fn the_next_answer_is_drawn_as_was_typed_last() {
+    let typed = |setting, text: &str| Action::SettingTyped(setting, text.to_owned());
+    let asks = Action::Ask("q".to_owned());
+    let sampling = |state: &State| match &state.outbox.last().expect("a request").request {
+        Request::Generate { options, .. } => options.sampling.clone(),
+        other => panic!("{other:?}"),
+    };
+    let warm =
+        [typed(Setting::Temperature, "0.9"), typed(Setting::Seed, "0"), typed(Setting::Temperature, "0.5")];
+    let asked = after(&after(&phase("loaded"), warm), [asks.clone()]);
+    let expected = Sampling { temperature: Some(0.5), seed: Some(0), ..Sampling::default() };
+    assert_eq!(sampling(&asked), expected);
+    // Another model, another chat: what was typed stays for this visit.
+    let refused = hears(&asked, vec![failed(Some(turn(&asked)), FailureKind::Sampling)]);
+    assert_eq!((refused.draft.as_str(), &refused.sampling), ("q\n\ndraft", &expected));
+    let reset = after(&refused, [Action::NewChat, Action::SamplingReset, asks]);
+    assert_eq!(sampling(&reset), Sampling::default());
 }
 
 #[test]

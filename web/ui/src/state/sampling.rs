@@ -1,0 +1,148 @@
+//! How tokens are drawn, as a person types it: numbers, or nothing for what the model's makers want.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use protocol::{Sampling, SamplingDefaults};
+
+/// The highest whole number up to which JavaScript knows each.
+const MOST_SEED: u64 = (1 << 53) - 1;
+
+/// A setting that the page offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// What logits are divided by.
+    Temperature,
+    /// The least probability, in sum, of what is drawn from.
+    TopP,
+    /// How many of the likeliest tokens are drawn from.
+    TopK,
+    /// How likely, measured by the likeliest, a token must be.
+    MinP,
+    /// What makes tokens that were there less likely.
+    RepetitionPenalty,
+    /// What the draws follow from.
+    Seed,
+}
+
+impl Setting {
+    /// All of them, in the order in which they are shown.
+    pub(crate) const ALL: [Setting; 6] = [
+        Setting::Temperature,
+        Setting::TopP,
+        Setting::TopK,
+        Setting::MinP,
+        Setting::RepetitionPenalty,
+        Setting::Seed,
+    ];
+
+    /// Its field's name in the page.
+    pub(crate) fn id(self) -> &'static str {
+        match self {
+            Setting::Temperature => "sampling-temperature",
+            Setting::TopP => "sampling-top-p",
+            Setting::TopK => "sampling-top-k",
+            Setting::MinP => "sampling-min-p",
+            Setting::RepetitionPenalty => "sampling-repetition-penalty",
+            Setting::Seed => "sampling-seed",
+        }
+    }
+
+    /// Its name for people.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Setting::Temperature => "Temperature",
+            Setting::TopP => "Top-p",
+            Setting::TopK => "Top-k",
+            Setting::MinP => "Min-p",
+            Setting::RepetitionPenalty => "Repetition penalty",
+            Setting::Seed => "Seed",
+        }
+    }
+
+    /// What has been typed; empty for nothing.
+    pub(crate) fn text(self, sampling: &Sampling) -> String {
+        match self {
+            Setting::Temperature => text(sampling.temperature),
+            Setting::TopP => text(sampling.top_p),
+            Setting::TopK => text(sampling.top_k),
+            Setting::MinP => text(sampling.min_p),
+            Setting::RepetitionPenalty => text(sampling.repetition_penalty),
+            Setting::Seed => text(sampling.seed),
+        }
+    }
+
+    /// What holds where nothing is typed.
+    pub(crate) fn placeholder(self, makers: &SamplingDefaults) -> String {
+        let wanted = self.text(&Sampling::default().or(makers));
+        let otherwise = match self {
+            Setting::TopP | Setting::RepetitionPenalty => "1",
+            Setting::Temperature | Setting::TopK | Setting::MinP => "0",
+            Setting::Seed => "random",
+        };
+        if wanted.is_empty() { otherwise.to_owned() } else { wanted }
+    }
+
+    /// Takes what was typed; what is no number, or none that can be kept, counts as nothing.
+    pub(super) fn set(self, sampling: &mut Sampling, typed: &str) {
+        match self {
+            Setting::Temperature => sampling.temperature = number(typed),
+            Setting::TopP => sampling.top_p = number(typed),
+            Setting::TopK => sampling.top_k = number(typed),
+            Setting::MinP => sampling.min_p = number(typed),
+            Setting::RepetitionPenalty => sampling.repetition_penalty = number(typed),
+            Setting::Seed => sampling.seed = number(typed).filter(|seed| *seed <= MOST_SEED),
+        }
+    }
+}
+
+fn text(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn number<T: FromStr>(typed: &str) -> Option<T> {
+    typed.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_what_is_shown() {
+        for (setting, typed, shown) in [
+            (Setting::Temperature, "0.70", "0.7"),
+            (Setting::TopP, " 0.9 ", "0.9"),
+            (Setting::TopK, "40", "40"),
+            (Setting::TopK, "4.5", ""),
+            (Setting::MinP, "0", "0"),
+            (Setting::RepetitionPenalty, "1.1", "1.1"),
+            (Setting::Seed, "9007199254740991", "9007199254740991"),
+            (Setting::Seed, "9007199254740992", ""),
+            (Setting::Seed, "-1", ""),
+            (Setting::Temperature, "warm", ""),
+            (Setting::Temperature, "", ""),
+        ] {
+            let mut sampling = Sampling::default();
+            setting.set(&mut sampling, typed);
+            for other in Setting::ALL {
+                let expected = if other == setting { shown } else { "" };
+                assert_eq!(other.text(&sampling), expected, "{other:?} after {typed:?} as {setting:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_makers_want_is_what_holds() {
+        let makers = SamplingDefaults {
+            do_sample: Some(true),
+            temperature: Some(0.6),
+            top_k: Some(50),
+            top_p: Some(0.9),
+            repetition_penalty: Some(1.1),
+        };
+        let shown = |makers: &SamplingDefaults| Setting::ALL.map(|setting| setting.placeholder(makers));
+        assert_eq!(shown(&makers), ["0.6", "0.9", "50", "0", "1.1", "random"]);
+        assert_eq!(shown(&SamplingDefaults::default()), ["0", "1", "0", "0", "1", "random"]);
+    }
+}
