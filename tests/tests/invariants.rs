@@ -29,9 +29,10 @@ const OURS: [(&str, &[&str]); 15] = [
 ];
 
 /// One dependency, one door: who alone may name it.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("wgpu", &["gpu"]),
-    ("bytemuck", &["gpu", "kernels"]),
+    ("bytemuck", &["gpu", "kernels", "cpu"]),
+    ("wide", &["cpu"]),
     ("safetensors", &["convert"]),
     ("rayon", &["convert"]),
     ("sha2", &["store", "xtask"]),

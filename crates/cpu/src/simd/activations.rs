@@ -2,9 +2,8 @@
 //!
 //! `x[i] = scale * quants[i]`, with one scale a token: the largest of its values becomes ±32,767.
 //!
-//! Tokens are multiplied in groups, and their quants lie as a group reads them: those of all its tokens for 8 columns,
-//! then for the next 8. Quants lie in pairs, as `dot_i16x8` takes them, and the pairs as the weights' bytes come apart: of each 8 columns
-//! `(0, 2) (1, 3) (4, 6) (5, 7)`.
+//! Tokens are multiplied in groups, and their quants lie as a group reads them: those of all its tokens for 16 columns,
+//! then for the next 16.
 
 use wide::f32x4;
 
@@ -14,17 +13,14 @@ pub(super) const PART: usize = 16;
 /// Largest of the quants.
 const MOST: f32 = 32_767.0;
 
-/// The order of 8 columns.
-const PAIRED: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
-
 /// `[tokens, columns]`, in `f32` and rounded.
 #[derive(Debug)]
 pub(super) struct Activations<'a> {
     pub(super) columns: usize,
     /// `[tokens, columns]`
     pub(super) values: &'a [f32],
-    /// `[groups][columns / 8, tokens of the group]`, each 4 pairs; empty if there are no whole blocks of 32 columns.
-    pub(super) quants: Vec<[[i16; 2]; 4]>,
+    /// `[groups][columns / 16, tokens of the group]`; empty if there are no whole blocks of 32 columns.
+    pub(super) quants: Vec<[i16; PART]>,
     /// `[groups][columns / 16, tokens of the group]`, of the quants.
     pub(super) sums: Vec<i32>,
     /// `[tokens]`
@@ -58,7 +54,7 @@ impl Activations<'_> {
         let mut x = Activations { columns, values, quants: Vec::new(), sums: Vec::new(), scales: Vec::new() };
         // Blocks that share a scale have 32 columns: other matrices are multiplied in `f32`.
         if columns.is_multiple_of(2 * PART) {
-            x.quants = vec![[[0; 2]; 4]; values.len() / 8];
+            x.quants = vec![[0; PART]; values.len() / PART];
             x.sums = vec![0; values.len() / PART];
             groups(x.tokens()).for_each(|group| x.round(group));
         }
@@ -72,18 +68,16 @@ impl Activations<'_> {
     /// Fills in the quants, sums and scales of a group.
     fn round(&mut self, group: Group) {
         let values = &self.values[group.first * self.columns..][..group.tokens * self.columns];
-        let quants = &mut self.quants[group.first * self.columns / 8..];
-        let sums = &mut self.sums[group.first * self.columns / PART..];
+        let first = group.first * self.columns / PART;
+        let (quants, sums) = (&mut self.quants[first..], &mut self.sums[first..]);
         for (token, values) in values.chunks_exact(self.columns).enumerate() {
             let (scale, inverse) = scale(values);
             self.scales.push(scale);
             for (part, values) in values.as_chunks::<PART>().0.iter().enumerate() {
                 let rounded = round(values, inverse);
-                sums[part * group.tokens + token] = rounded.iter().sum();
-                for (half, eight) in rounded.as_chunks::<8>().0.iter().enumerate() {
-                    let [a, b, c, d, e, f, g, h] = PAIRED.map(|column| eight[column] as i16);
-                    quants[(2 * part + half) * group.tokens + token] = [[a, b], [c, d], [e, f], [g, h]];
-                }
+                let at = part * group.tokens + token;
+                sums[at] = rounded.iter().sum();
+                quants[at] = rounded.map(|quant| quant as i16);
             }
         }
     }
@@ -126,16 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn quants_are_paired_and_summed() {
+    fn quants_are_grouped_and_summed() {
         let value = |i| if i < 32 { i as f32 } else { 32_767.0 * (i % 2) as f32 };
         let values: Vec<f32> = (0..64).map(value).collect();
         let x = Activations::new(&values, 32);
-        assert_eq!((x.tokens(), x.quants.len(), x.sums.len()), (2, 8, 4));
+        assert_eq!((x.tokens(), x.quants.len(), x.sums.len()), (2, 4, 4));
         // Of the first token 31 is the largest: 1,057 for each. The second lies between.
-        let eight =
-            |first: i16| [[0, 2], [1, 3], [4, 6], [5, 7]].map(|pair| pair.map(|i| (first + i) * 1057));
-        assert_eq!([x.quants[0], x.quants[2], x.quants[6]], [eight(0), eight(8), eight(24)]);
-        assert_eq!(x.quants[1], [[0, 0], [32_767, 32_767], [0, 0], [32_767, 32_767]]);
+        let sixteen = |first: i16| std::array::from_fn(|i| (first + i as i16) * 1057);
+        assert_eq!([x.quants[0], x.quants[2]], [sixteen(0), sixteen(16)]);
+        assert_eq!(x.quants[1], std::array::from_fn(|i| 32_767 * (i % 2) as i16));
         assert_eq!(x.sums, [120 * 1057, 8 * 32_767, 376 * 1057, 8 * 32_767]);
         assert_eq!(x.scales, [31.0 / 32_767.0, 1.0]);
     }
@@ -143,7 +136,7 @@ mod tests {
     #[test]
     fn all_zeros_stay_zeros() {
         let x = Activations::new(&[0.0; 32], 32);
-        assert_eq!((x.scales[0], x.sums[0], x.quants[0]), (0.0, 0, [[0; 2]; 4]));
+        assert_eq!((x.scales[0], x.sums[0], x.quants[0]), (0.0, 0, [0; PART]));
     }
 
     #[test]

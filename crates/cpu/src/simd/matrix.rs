@@ -1,12 +1,12 @@
 //! A weight matrix as the vector instructions read it.
 //!
-//! Quantized rows lie in tiles of 4, and a vector holds columns of all four: each of its 32-bit lanes sums up a row of
-//! its own, so that nothing has to be added across lanes. Scales are `f32`, 4 rows side by side.
+//! A block of 32 columns is one vector of nibbles or two of bytes, which come apart into lanes of 16 bits by shifts and
+//! masks alone, in the order of the columns. The blocks of 4 rows lie side by side, and so do their scales, in `f32`.
 //!
 //! ```text
-//! chunks   [rows / 4, columns / 32, 4 or 8, 16 bytes]
-//! nibbles  byte 4 row + p of chunk j: column 8 j + p in the low half, 8 j + 4 + p in the high one
-//! bytes    byte 4 row + p of chunk j: column 4 j + p
+//! chunks   [rows / 4, columns / 32, 4 rows, 1 or 2, 16 bytes]
+//! nibbles  lane i of 16 bits: columns i, 8 + i, 16 + i and 24 + i, the first in the lowest bits
+//! bytes    lane i of chunk j: columns 16 j + i and 16 j + 8 + i, the first in the lower byte
 //! scales   [rows / 4, columns / part, 4 rows]    part is 16 or 32
 //! ```
 //!
@@ -61,11 +61,11 @@ pub(super) struct Floats {
 }
 
 impl Width {
-    /// Vectors of a tile's 32 columns.
+    /// Vectors of 32 columns.
     pub(super) fn chunks(self) -> usize {
         match self {
-            Width::Nibbles { .. } => 4,
-            Width::Bytes => 8,
+            Width::Nibbles { .. } => 1,
+            Width::Bytes => 2,
         }
     }
 }
@@ -101,7 +101,7 @@ pub(super) fn matrix_bytes(dtype: WeightType, rows: usize, columns: usize) -> u6
         None => rows as u64 * 4 * dtype.row_words(columns) as u64,
         Some(Held { width, part, has_minimum }) => {
             let numbers = columns / part * if has_minimum { 2 } else { 1 };
-            tiles * 16 * (columns / BLOCK * width.chunks() + numbers) as u64
+            tiles * 16 * (columns / BLOCK * TILE * width.chunks() + numbers) as u64
         }
     }
 }
@@ -119,7 +119,7 @@ impl Matrix {
             Some(Held { width, part, has_minimum }) => {
                 let tiles = rows.div_ceil(TILE);
                 let scales = tiles.checked_mul(columns / part)?;
-                let chunks = (tiles * (columns / BLOCK)).checked_mul(width.chunks())?;
+                let chunks = (tiles * (columns / BLOCK)).checked_mul(TILE * width.chunks())?;
                 Values::Quantized(Quantized {
                     width,
                     chunks: zeroed([0; 16], chunks)?,
@@ -223,20 +223,21 @@ impl Quantized {
     fn put(&mut self, columns: usize, row: usize, block: usize, affine: &AffineBlock) {
         let (tile, lane) = (row / TILE, row % TILE);
         let at = tile * (columns / BLOCK) + block;
-        let chunks = self.width.chunks();
-        let chunks = self.chunks.get_mut(at * chunks..(at + 1) * chunks).unwrap_or_default();
-        let bytes = chunks.iter_mut().map(|chunk| &mut chunk[4 * lane..4 * lane + 4]);
+        let first = (at * TILE + lane) * self.width.chunks();
+        let chunks = self.chunks.iter_mut().skip(first).take(self.width.chunks());
         match self.width {
             Width::Bytes => {
-                for (bytes, quad) in bytes.zip(affine.quants.as_chunks::<4>().0) {
-                    bytes.copy_from_slice(&quad.map(i8::cast_unsigned));
+                for (bytes, quants) in chunks.zip(affine.quants.as_chunks::<16>().0) {
+                    *bytes = std::array::from_fn(|at| quants[at / 2 + at % 2 * 8].cast_unsigned());
                 }
             }
             Width::Nibbles { offset } => {
-                let nibble = |quant: i8| (i32::from(quant) + offset) as u8 & 15;
-                for (bytes, [a, b, c, d, e, f, g, h]) in bytes.zip(affine.quants.as_chunks::<8>().0) {
-                    let pairs = [(a, e), (b, f), (c, g), (d, h)];
-                    bytes.copy_from_slice(&pairs.map(|(low, high)| nibble(*low) | nibble(*high) << 4));
+                let nibble = |column: usize| (i32::from(affine.quants[column]) + offset) as u8 & 15;
+                for bytes in chunks {
+                    *bytes = std::array::from_fn(|at| {
+                        let column = at / 2 + at % 2 * 16;
+                        nibble(column) | nibble(column + 8) << 4
+                    });
                 }
             }
         }
@@ -256,16 +257,13 @@ impl Quantized {
         let (tile, lane) = (row / TILE, row % TILE);
         let at = tile * columns + column / BLOCK * BLOCK; // In columns of tiles.
         let within = column % BLOCK;
-        let byte = |chunk: usize, place: usize| {
-            self.chunks
-                .get(at / BLOCK * self.width.chunks() + chunk)
-                .map_or(0, |chunk| chunk[4 * lane + place])
-        };
+        let first = (at / BLOCK * TILE + lane) * self.width.chunks();
+        let byte = |chunk: usize, place: usize| self.chunks.get(first + chunk).map_or(0, |chunk| chunk[place]);
         let quant = match self.width {
-            Width::Bytes => byte(within / 4, within % 4).cast_signed().into(),
+            Width::Bytes => byte(within / 16, within % 8 * 2 + within % 16 / 8).cast_signed().into(),
             Width::Nibbles { offset } => {
-                let byte = byte(within / 8, within % 4);
-                i32::from(if within % 8 < 4 { byte & 15 } else { byte >> 4 }) - offset
+                let byte = byte(0, within % 8 * 2 + within / 16);
+                i32::from(if within % 16 < 8 { byte & 15 } else { byte >> 4 }) - offset
             }
         };
         let part = (at + within) / self.part;

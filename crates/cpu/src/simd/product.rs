@@ -3,12 +3,12 @@
 //! A tile of 4 rows is multiplied with a group of tokens at a time: its weights are taken apart once for all of them,
 //! and stay in the cache for the groups that follow. Within a part that shares a scale everything is whole numbers.
 
-use wide::{f32x4, i16x8, i32x4, u16x8};
+use wide::{f32x4, i16x8, u16x8};
 
 use super::activations::{Activations, PART, groups};
 use super::matrix::{Floats, Matrix, Quantized, Values, Width};
 use super::threads::share_out;
-use format::layout::TILE;
+use format::layout::{BLOCK, TILE};
 
 /// What rows of a tile are multiplied to, for each token: `[tokens][4]`.
 type Lanes = [f32; TILE];
@@ -50,66 +50,54 @@ impl Matrix {
 impl Quantized {
     /// `out`, `[tokens][4]`, of the 4 rows of a tile.
     fn product(&self, tile: usize, x: &Activations, out: &mut [Lanes]) {
-        match self.width {
-            Width::Nibbles { offset } => self.groups::<1>(tile, x, offset, out),
-            Width::Bytes => self.groups::<2>(tile, x, 0, out),
+        match (self.width, self.part) {
+            (Width::Nibbles { .. }, PART) => self.groups::<1, 2>(tile, x, out),
+            (Width::Nibbles { .. }, _) => self.groups::<1, 1>(tile, x, out),
+            (Width::Bytes, PART) => self.groups::<2, 2>(tile, x, out),
+            (Width::Bytes, _) => self.groups::<2, 1>(tile, x, out),
         }
     }
 
-    fn groups<const CHUNKS: usize>(&self, tile: usize, x: &Activations, offset: i32, out: &mut [Lanes]) {
+    fn groups<const CHUNKS: usize, const PARTS: usize>(&self, tile: usize, x: &Activations, out: &mut [Lanes]) {
         for group in groups(out.len()) {
             match group.tokens {
-                8 => self.group::<CHUNKS, 8>(tile, x, group.first, offset, out),
-                4 => self.group::<CHUNKS, 4>(tile, x, group.first, offset, out),
-                2 => self.group::<CHUNKS, 2>(tile, x, group.first, offset, out),
-                _ => self.group::<CHUNKS, 1>(tile, x, group.first, offset, out),
+                8 => self.group::<CHUNKS, PARTS, 8>(tile, x, group.first, out),
+                4 => self.group::<CHUNKS, PARTS, 4>(tile, x, group.first, out),
+                2 => self.group::<CHUNKS, PARTS, 2>(tile, x, group.first, out),
+                _ => self.group::<CHUNKS, PARTS, 1>(tile, x, group.first, out),
             }
         }
     }
 
-    /// `CHUNKS` vectors hold the weights of 8 columns; `TOKENS` from `first` on are a group.
-    fn group<const CHUNKS: usize, const TOKENS: usize>(
+    /// `CHUNKS` vectors hold the weights of a block, which has `PARTS` scales; `TOKENS` from `first` on are a group.
+    fn group<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize>(
         &self,
         tile: usize,
         x: &Activations,
         first: usize,
-        offset: i32,
         out: &mut [Lanes],
     ) {
-        let parts = x.columns / self.part;
-        let eights = self.part / 8;
-        let (chunks, _) = self.chunks[tile * parts * eights * CHUNKS..].as_chunks::<CHUNKS>();
-        let (quants, _) = x.quants[first * parts * eights..].as_chunks::<TOKENS>();
-        let (sums, _) = x.sums[first * x.columns / PART..].as_chunks::<TOKENS>();
-        let scales = &self.scales[tile * parts..][..parts];
-        let minimums = self.minimums.get(tile * parts..).unwrap_or_default();
-        let of_parts = scales
-            .iter()
-            .zip(chunks.chunks_exact(eights))
-            .zip(quants.chunks_exact(eights))
-            .zip(sums.chunks_exact(self.part / PART));
-
-        let mut totals = [f32x4::ZERO; TOKENS];
-        for (part, (((scale, chunks), quants), sums)) in of_parts.enumerate() {
-            let mut dots = [i32x4::ZERO; TOKENS];
-            for (chunks, quants) in chunks.iter().zip(quants) {
-                let weights = eight_columns(chunks);
-                for (dot, x) in dots.iter_mut().zip(quants) {
-                    *dot += weights[0].dot(splat(x[0])) + weights[1].dot(splat(x[1]));
-                    *dot += weights[2].dot(splat(x[2])) + weights[3].dot(splat(x[3]));
-                }
-            }
-            let scale = f32x4::from(*scale);
-            let sums: [i32; TOKENS] = std::array::from_fn(|token| sums.iter().map(|sums| sums[token]).sum());
-            for ((total, dot), sum) in totals.iter_mut().zip(&dots).zip(sums) {
-                *total += (*dot - i32x4::splat(offset * sum)).round_float() * scale;
-            }
-            if let Some(minimum) = minimums.get(part) {
-                let minimum = f32x4::from(*minimum);
-                for (total, sum) in totals.iter_mut().zip(sums) {
-                    *total += minimum * f32x4::splat(sum as f32);
-                }
-            }
+        let blocks = x.columns / BLOCK;
+        let (quants, _) = x.quants[first * blocks * 2..].as_chunks::<TOKENS>();
+        let (sums, _) = x.sums[first * blocks * 2..].as_chunks::<TOKENS>();
+        let (chunks, _) = self.chunks[tile * blocks * TILE * CHUNKS..].as_chunks::<CHUNKS>();
+        let numbers = tile * blocks * PARTS..(tile + 1) * blocks * PARTS;
+        let scales = &self.scales[numbers.clone()];
+        let tile = Tile {
+            chunks: &chunks.as_chunks::<TILE>().0[..blocks],
+            scales: scales.as_chunks::<PARTS>().0,
+            quants: quants.as_chunks::<2>().0,
+        };
+        let rows: [[f32x4; TOKENS]; TILE] = std::array::from_fn(|row| tile.row(row));
+        let mut totals: [f32x4; TOKENS] = std::array::from_fn(|token| {
+            let lanes = f32x4::transpose([rows[0][token], rows[1][token], rows[2][token], rows[3][token]]);
+            (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+        });
+        let sums = sums.chunks_exact(2 / PARTS);
+        match (self.width, self.minimums.get(numbers)) {
+            (_, Some(minimums)) if !minimums.is_empty() => add_minimums(&mut totals, minimums, 1.0, sums),
+            (Width::Nibbles { offset }, _) => add_minimums(&mut totals, scales, -offset as f32, sums),
+            (Width::Bytes, _) => {}
         }
         for ((out, total), scale) in out[first..].iter_mut().zip(totals).zip(&x.scales[first..]) {
             *out = (total * f32x4::splat(*scale)).to_array();
@@ -117,9 +105,56 @@ impl Quantized {
     }
 }
 
-/// The weights of 4 rows and 8 columns, two columns a vector: `(0, 2) (1, 3) (4, 6) (5, 7)`.
+/// 4 rows of weights, and what a group of tokens multiplies them with.
+struct Tile<'a, const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> {
+    chunks: &'a [[[[u8; 16]; CHUNKS]; TILE]],     // [columns / 32]
+    scales: &'a [[[f32; TILE]; PARTS]],           // [columns / 32]
+    quants: &'a [[[[i16; PART]; TOKENS]; 2]],     // [columns / 32]
+}
+
+impl<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> Tile<'_, CHUNKS, PARTS, TOKENS> {
+    /// Four sums, to be added, for each token of one row: `scale * quant * x`.
+    #[inline(always)]
+    fn row(&self, row: usize) -> [f32x4; TOKENS] {
+        let mut totals = [f32x4::ZERO; TOKENS];
+        for ((chunks, scales), quants) in self.chunks.iter().zip(self.scales).zip(self.quants) {
+            let [a, b, c, d] = columns(&chunks[row]);
+            let scales = scales.map(|scales| f32x4::splat(scales[row]));
+            for (token, total) in totals.iter_mut().enumerate() {
+                let [first, second] = [0, 1].map(|half| bytemuck::cast::<[i16; PART], [i16x8; 2]>(quants[half][token]));
+                let first = a.dot(first[0]) + b.dot(first[1]);
+                let second = c.dot(second[0]) + d.dot(second[1]);
+                match scales.as_slice() {
+                    [scale, other] => {
+                        *total += first.round_float() * *scale + second.round_float() * *other;
+                    }
+                    _ => *total += (first + second).round_float() * scales[0],
+                }
+            }
+        }
+        totals
+    }
+}
+
+/// Adds `factor * minimum` of 4 rows times the sum of each part of a token.
+fn add_minimums<'a, const TOKENS: usize>(
+    totals: &mut [f32x4; TOKENS],
+    minimums: &[[f32; TILE]],
+    factor: f32,
+    sums: impl Iterator<Item = &'a [[i32; TOKENS]]>,
+) {
+    for (minimum, sums) in minimums.iter().zip(sums) {
+        let minimum = f32x4::from(*minimum) * f32x4::splat(factor);
+        for (token, total) in totals.iter_mut().enumerate() {
+            let sum: i32 = sums.iter().map(|sums| sums[token]).sum();
+            *total += minimum * f32x4::splat(sum as f32);
+        }
+    }
+}
+
+/// 32 weights in the order of their columns.
 #[inline(always)]
-fn eight_columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS]) -> [i16x8; 4] {
+fn columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS]) -> [i16x8; 4] {
     match chunks.as_slice() {
         [first, second] => {
             let [first, second]: [i16x8; 2] = [*first, *second].map(bytemuck::cast);
@@ -128,14 +163,9 @@ fn eight_columns<const CHUNKS: usize>(chunks: &[[u8; 16]; CHUNKS]) -> [i16x8; 4]
         _ => {
             let words: u16x8 = bytemuck::cast(chunks[0]);
             let low = u16x8::splat(15);
-            [words & low, words >> 8u32 & low, words >> 4u32 & low, words >> 12u32].map(bytemuck::cast)
+            [words & low, words >> 4u32 & low, words >> 8u32 & low, words >> 12u32].map(bytemuck::cast)
         }
     }
-}
-
-#[inline(always)]
-fn splat(pair: [i16; 2]) -> i16x8 {
-    bytemuck::cast(i32x4::splat(bytemuck::cast(pair)))
 }
 
 impl Floats {
