@@ -52,7 +52,7 @@ fn a_question_that_the_model_cannot_take() {
 #[test]
 fn a_setting_that_is_out_of_its_bounds() {
     for (setting, found) in [
-        (["--temperature", "-1"], "Temperature is -1, but must be 0 to 5; change it and ask again."),
+        (["--temperature", "-1"], "Temperature is -1, but must be 0 to 5; change it and ask again"),
         (["--temperature", "nan"], "Temperature is NaN, but must be 0 to 5"),
         (["--top-p", "0"], "top_p is 0, but must be above 0 and at most 1"),
         (["--min-p", "1.1"], "min_p is 1.1, but must be 0 to 1"),
