@@ -20,7 +20,7 @@ fn floats(ran: &Ran) -> Vec<f64> {
 
 /// Converts, and gives the folder and what was printed. A Llama without its licence is remarked upon.
 #[track_caller]
-fn convert(scratch: &Scratch, source: &str, options: &[&str]) -> (String, Value) {
+pub(crate) fn convert(scratch: &Scratch, source: &str, options: &[&str]) -> (String, Value) {
     let name = format!("out-{}", std::fs::read_dir(scratch.path()).unwrap().count());
     let out = scratch.path().join(name).to_str().unwrap().to_owned();
     let ran = pronk(&[&["convert", source, &out, "--json"], options].concat());

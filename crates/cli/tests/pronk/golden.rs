@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::run::{MODEL, Scratch, fields, ids, list, pronk, pronk_reading};
 
-const DEVICES: [&[&str]; 4] =
+pub(crate) const DEVICES: [&[&str]; 4] =
     [&["--kernels", "subgroups"], &["--kernels", "plain"], &["--device", "cpu"], &["--device", "reference"]];
 
 /// The largest error of a logit, in standard deviations of the logits: DESIGN.md's bound for f32 keys and values.
@@ -16,12 +16,12 @@ fn cases() -> Vec<Value> {
     golden["cases"].as_array().unwrap().clone()
 }
 
-fn floats(list: &Value) -> Vec<f64> {
+pub(crate) fn floats(list: &Value) -> Vec<f64> {
     list.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
 #[track_caller]
-fn assert_close(got: &[f64], expected: &[f64], what: &str) {
+pub(crate) fn assert_close(got: &[f64], expected: &[f64], what: &str) {
     assert_eq!(got.len(), expected.len(), "{what}");
     let mean = expected.iter().sum::<f64>() / expected.len() as f64;
     let variance = expected.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / expected.len() as f64;

@@ -117,6 +117,19 @@ impl Scratch {
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }
+
+    /// The path of a new folder with these files.
+    pub(crate) fn folder<'a>(
+        &self,
+        name: &str,
+        files: impl IntoIterator<Item = (&'a str, Vec<u8>)>,
+    ) -> String {
+        std::fs::create_dir(self.0.join(name)).unwrap();
+        for (file, bytes) in files {
+            self.file(&format!("{name}/{file}"), bytes);
+        }
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
 }
 
 impl Drop for Scratch {

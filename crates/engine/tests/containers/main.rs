@@ -21,6 +21,8 @@ mod pth_writer;
 mod quantized;
 #[path = "../../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;
+#[path = "../../../format/tests/tiny_llama/weights.rs"]
+mod weights;
 #[expect(dead_code, reason = "as above")]
 #[path = "../../../format/tests/hub/writer.rs"]
 mod writer;

@@ -1,12 +1,13 @@
 //! The golden Llama, and the plain containers that it can be written as.
 
-use format::{Config, FormatError, HubIndex, RowReader, SafetensorsHeader, TensorName, dequantize};
+use format::{HubIndex, SafetensorsHeader, TensorName};
 use half::{bf16, f16};
 use serde_json::Value;
 
 use crate::Container;
-use crate::plain_writers::{Weights, gguf_file, params, pth_file};
+use crate::plain_writers::{gguf_file, params, pth_file};
 use crate::tiny_llama::{self, read};
+use crate::weights::weights;
 use crate::writer::{Tensor, safetensors};
 
 const CONFIG: &str = "config.json";
@@ -61,7 +62,9 @@ impl Golden {
         containers.push(self.single_file("F32", |value| value.to_le_bytes().into()));
         // A half has all digits of these weights but the last few of the very smallest, below 2^-17.
         containers.push(self.single_file("F16", |value| f16::from_f32(value).to_le_bytes().into()));
-        let (config, mut weights) = self.rows();
+        let (checkpoint, files) = tiny_llama::open();
+        // Rows in the order in which Meta and GGUF have them.
+        let (config, mut weights) = (checkpoint.config, weights(&checkpoint, &files));
         for parts in [1, 2] {
             let part =
                 |part| (format!("consolidated.{part:02}.pth"), pth_file(&config, &weights, part, parts));
@@ -80,21 +83,6 @@ impl Golden {
             Tensor { dtype, bytes, ..tensor.clone() }
         };
         hub_folder(dtype, &self.config, self.tensors.iter().map(tensor).collect())
-    }
-
-    /// The dimensions; and all weights, rows in the order in which Meta and GGUF have them.
-    fn rows(&self) -> (Config, Weights) {
-        let (checkpoint, files) = tiny_llama::open();
-        let mut weights = Weights::new();
-        let mut reader = RowReader::new(&checkpoint);
-        while let Some(span) = reader.wants() {
-            let bytes = &files[span.file][span.offset as usize..][..span.len as usize];
-            let take = &mut |rows: format::Rows| {
-                dequantize(rows.tensor.dtype, rows.bytes, weights.entry(rows.tensor.name).or_default())
-            };
-            reader.push::<FormatError>(span.file, span.offset, bytes, take).unwrap();
-        }
-        (checkpoint.config, weights)
     }
 }
 

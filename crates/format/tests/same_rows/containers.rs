@@ -2,17 +2,13 @@
 //!
 //! Matrices are written in bfloat16: the model is one whose weights lose nothing by it.
 
-use std::collections::BTreeMap;
-
 use format::{Config, GgmlType, Gguf, TensorName};
 use half::bf16;
 use serde_json::{Value, json};
 
 use crate::gguf_writer::{File, array, f32, string, strings, u32};
 use crate::pth_writer::{Archive, Tensor, entry, pickle};
-
-/// Every tensor's weights, rows in the one order.
-pub(crate) type Weights = BTreeMap<TensorName, Vec<f32>>;
+use crate::weights::Weights;
 
 /// `params.json` of golden/tiny-llama-3.1.
 pub(crate) fn params() -> Value {

@@ -11,40 +11,25 @@ mod gguf_writer;
 mod pth_writer;
 #[path = "../tiny_llama/mod.rs"]
 mod tiny_llama;
+#[path = "../tiny_llama/weights.rs"]
+mod weights;
 
-use containers::{Weights, gguf_file, params, pth_file};
-use format::{
-    Checkpoint, FormatError, Gguf, MetaFiles, Pth, PthReader, RowReader, SafetensorsHeader, TensorName,
-    TokenizerFile, dequantize,
-};
+use containers::{gguf_file, params, pth_file};
+use format::{Checkpoint, Gguf, MetaFiles, Pth, PthReader, SafetensorsHeader, TensorName, TokenizerFile};
 use half::{bf16, f16};
 use serde_json::{Value, json};
-
-fn read(checkpoint: &Checkpoint, files: &[Vec<u8>]) -> Weights {
-    let mut weights = Weights::new();
-    let mut reader = RowReader::new(checkpoint);
-    while let Some(span) = reader.wants() {
-        let bytes = &files[span.file][span.offset as usize..][..span.len as usize];
-        reader
-            .push::<FormatError>(span.file, span.offset, bytes, &mut |rows| {
-                dequantize(rows.tensor.dtype, rows.bytes, weights.entry(rows.tensor.name).or_default())
-            })
-            .unwrap();
-    }
-    reader.finish().unwrap();
-    weights
-}
+use weights::{Weights, weights};
 
 /// The golden itself: the checkpoint, its files and its rows.
 fn original() -> (Checkpoint, Vec<Vec<u8>>, Weights) {
     let (checkpoint, files) = tiny_llama::open();
-    let weights = read(&checkpoint, &files);
+    let weights = weights(&checkpoint, &files);
     (checkpoint, files, weights)
 }
 
 #[track_caller]
 fn check(what: &str, checkpoint: &Checkpoint, files: &[Vec<u8>], expected: &Weights) {
-    let got = read(checkpoint, files);
+    let got = weights(checkpoint, files);
     for (name, expected) in expected {
         assert_eq!(got[name].len(), expected.len(), "{what}: {name}");
         let differs = got[name].iter().zip(expected).position(|(got, expected)| got != expected);
