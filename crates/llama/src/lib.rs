@@ -13,7 +13,13 @@ mod matrix;
 mod model;
 mod plans;
 mod sampler;
+#[cfg(test)]
+#[path = "../../format/tests/tiny_llama/mod.rs"]
+mod tiny_llama;
 mod weights;
+#[cfg(test)]
+#[path = "../../format/tests/tiny_llama/weights.rs"]
+mod weights_of;
 
 pub use error::LlamaError;
 pub use kernels::{KvType, NOT_A_NUMBER};

@@ -1,5 +1,8 @@
 //! A loaded model: steps in, ids out.
 
+#[cfg(test)]
+mod far_end;
+
 use format::{Config, Sampling};
 use gpu::{Allocator, Gpu, Limits, Receipt, Step};
 use kernels::{KvCache, KvType, RopeTable, StepParams};
@@ -74,14 +77,25 @@ impl Model {
     pub async fn new(
         gpu: Gpu,
         config: Config,
+        weights: Weights,
+        options: Options,
+    ) -> Result<Model, LlamaError> {
+        let part_bytes = gpu.limits().binding_bytes;
+        Model::in_parts(gpu, config, weights, options, part_bytes).await
+    }
+
+    /// The same with a KV cache in parts of at most `part_bytes`, which a device may bind more of.
+    async fn in_parts(
+        gpu: Gpu,
+        config: Config,
         mut weights: Weights,
         options: Options,
+        part_bytes: u64,
     ) -> Result<Model, LlamaError> {
         options.check(&config)?;
         options.check_device(&config, gpu.limits())?;
         let heads = heads(&config);
-        let binding_bytes = gpu.limits().binding_bytes;
-        let cache = |make: &Allocator| KvCache::new(make, heads, options.kv, options.context, binding_bytes);
+        let cache = |make: &Allocator| KvCache::new(make, heads, options.kv, options.context, part_bytes);
         let mut caches = Vec::with_capacity(config.num_hidden_layers);
         for _ in 0..config.num_hidden_layers {
             caches.push(gpu.allocate("the KV cache", cache).await?);

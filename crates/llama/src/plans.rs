@@ -182,6 +182,27 @@ fn forward<'a>(
     layer.down_proj.product(plan, phase, act, gathered, Output::Residual(0), hidden);
 }
 
+/// The part of a prefill that fills the cache of a model of one layer: q, k and v of the tokens, and their turning,
+/// which alone depends on positions.
+#[cfg(test)]
+pub(crate) async fn keys_and_values(
+    gpu: &Gpu,
+    config: &Config,
+    weights: &Weights,
+    caches: &[KvCache],
+    buffers: &Activations,
+) -> Result<[Plan; 2], GpuError> {
+    let Activations { tokens, turns, hidden, normed, qkv, q, gathered, .. } = buffers;
+    let (mut project, mut turn) = (gpu.plan(), gpu.plan());
+    weights.embed(&mut project, tokens, gathered, hidden);
+    for (layer, cache) in weights.layers.iter().zip(caches) {
+        rms_norm(&mut project, hidden, &layer.input_layernorm, config.rms_norm_eps, Rows::All, normed);
+        layer.qkv_proj.product(&mut project, Phase::Prefill, normed, gathered, Output::Columns(0), qkv);
+        rope(&mut turn, qkv, turns, q, cache);
+    }
+    Ok([project.finish().await?, turn.finish().await?])
+}
+
 pub(crate) fn heads(config: &Config) -> Heads {
     Heads {
         heads: config.num_attention_heads,
