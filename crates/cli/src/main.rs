@@ -14,6 +14,7 @@ mod disk_output;
 mod ids;
 mod interrupt;
 mod location;
+mod memory;
 mod output;
 mod progress;
 mod source;

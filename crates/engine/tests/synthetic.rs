@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use convert::{MemoryOutput, Options, Synthetic, convert, verify};
-use engine::{Device, Engine, LoadOptions, Origin, StopFlag};
+use convert::{MemoryOutput, Options, Progress, Synthetic, convert, verify};
+use engine::{Device, Engine, LoadOptions, Origin, Quantize, StopFlag};
 use format::{Config, Quant, RopeScaling};
 use gpu::TierChoice;
 use llama::KvType;
@@ -56,9 +56,25 @@ fn synthesize(config: Config, seed: u64) -> (Folder, Types) {
     (output.files(), report.tensors.into_iter().map(|tensor| (tensor.name, tensor.to)).collect())
 }
 
+/// The same model as a folder of Hugging Face's.
+fn synthesize_hub(config: Config, seed: u64) -> Folder {
+    let synthetic = Synthetic::new("Tiny", config, seed).unwrap();
+    let mut folder: Folder = synthetic.small_files("random numbers").into_iter().collect();
+    let (mut weights, mut last) = (Vec::new(), None);
+    synthetic.write_safetensors(&mut weights, &mut |progress| last = Some(progress)).unwrap();
+    let bytes = synthetic.checkpoint.size();
+    assert_eq!(last, Some(Progress { done: bytes, total: bytes }));
+    folder.insert("model.safetensors".to_owned(), weights);
+    folder
+}
+
 fn load(files: &Folder, device: Device) -> Engine {
+    load_quantized(files, device, Quantize::Never)
+}
+
+fn load_quantized(files: &Folder, device: Device, quantize: Quantize) -> Engine {
     let files = files.iter().fold(MemoryFiles::new(), |all, (name, bytes)| all.with(name, bytes.clone()));
-    let options = LoadOptions { device, context: Some(64), kv: KvType::F32, ..LoadOptions::default() };
+    let options = LoadOptions { device, context: Some(64), kv: KvType::F32, quantize };
     block_on(Engine::load(Origin { files: &files, store: &NoStore }, options, &mut |_| {})).unwrap()
 }
 
@@ -127,4 +143,20 @@ fn it_chats_and_is_no_llama() {
     let options = GenerateOptions { max_tokens: Some(5), ..GenerateOptions::default() };
     let answer = block_on(engine.chat(&conversation, &options, &StopFlag::default(), &mut |_| {})).unwrap();
     assert_eq!((answer.ids.len(), answer.reason), (5, FinishReason::MaxTokens));
+}
+
+/// What a folder of Hugging Face's becomes on its way is what the folder of pronk's has, to the bit.
+#[test]
+fn the_folder_before_it_is_converted_is_of_the_same_model() {
+    for config in [TIED, UNTIED] {
+        let ids = [5, 900, 17];
+        let (ours, hub) = (synthesize(config, 1).0, synthesize_hub(config, 1));
+        let expected = block_on(load(&ours, Device::Reference).logits(&ids)).unwrap();
+        let mut quantized = load_quantized(&hub, Device::Reference, Quantize::To(Quant::Q4));
+        assert_eq!(block_on(quantized.logits(&ids)).unwrap(), expected);
+
+        let mut floats = load(&hub, Device::Reference);
+        assert_eq!(floats.info().quantization, "BF16");
+        assert_ne!(block_on(floats.logits(&ids)).unwrap(), expected, "4 bits lose nothing");
+    }
 }

@@ -31,6 +31,9 @@ pub(crate) struct SynthesizeArgs {
     /// Quantize, as pronk convert does: 4 bits, 4 bits with a minimum, 6, 8, or halves.
     #[arg(long, value_enum, default_value_t = QuantName::Q4)]
     pub(crate) quant: QuantName,
+    /// Write a folder of Hugging Face's instead, in bfloat16 and not quantized, as models are before they are converted.
+    #[arg(long, conflicts_with_all = ["quant", "shard_size"])]
+    pub(crate) hub: bool,
     /// What the weights follow from: the same number makes the same folder, to the byte.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,

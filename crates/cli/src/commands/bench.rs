@@ -13,6 +13,7 @@ use gpu::Counts;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
+use crate::memory::peak_memory;
 use crate::output::{print, print_json, tell};
 use crate::source::load;
 
@@ -84,14 +85,6 @@ fn held_beside_buffers(engine: &Engine) -> Option<Row> {
     let held = peak_memory()?.saturating_sub(weights) as f64 / MIB;
     let name = "held beside the GPU's buffers, loading";
     Some(Row { wanted: Some(MOST_HELD_MIB), ..Row::figure(name, held, "MiB") })
-}
-
-/// Bytes of memory that the process had when it had most; known on Linux only.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kibibytes << 10)
 }
 
 /// Ids in a row, from 0 to the last and from the start again: which they are makes no difference to the speed.

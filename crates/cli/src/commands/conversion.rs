@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::args::FolderArgs;
 use crate::disk_output::DiskOutput;
+use crate::memory::peak_memory;
 use crate::output::{print, print_json, tell};
 use crate::progress::byte_bar;
 
@@ -68,6 +69,7 @@ impl Conversion {
             "seconds": seconds,
             "converting_bytes_per_second": converting,
             "copying_bytes_per_second": copying,
+            "peak_memory_bytes": peak_memory(),
             "tensors": tensors.collect::<Vec<_>>(),
         })
     }

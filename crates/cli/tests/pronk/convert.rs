@@ -106,6 +106,7 @@ fn what_is_printed() {
             "seconds",
             "converting_bytes_per_second",
             "copying_bytes_per_second",
+            "peak_memory_bytes",
             "tensors"
         ]
     );
@@ -196,6 +197,10 @@ fn what_cannot_be_converted() {
             "has thesis.txt in it, which pronk did not write",
         ),
         (vec!["synthesize", &out, "--like", "llama-3.1-8b", "--shard-size", "1KB"], "are too small"),
+        (
+            vec!["synthesize", theirs, "--like", "llama-3.2-1b", "--hub"],
+            "has thesis.txt in it, which pronk did not write",
+        ),
         (vec!["verify", theirs], "has no manifest.json"),
         (vec!["verify", "/no/such/folder"], "has no manifest.json"),
     ] {
@@ -210,6 +215,8 @@ fn what_cannot_be_converted() {
         vec!["convert", MODEL, &out, "--shard-size", "many"],
         vec!["synthesize", &out],
         vec!["synthesize", "--like", "llama-3.2-1b"],
+        vec!["synthesize", &out, "--like", "llama-3.2-1b", "--hub", "--quant", "q4"],
+        vec!["synthesize", &out, "--like", "llama-3.2-1b", "--hub", "--shard-size", "1GB"],
         vec!["synthesize", &out, "--like", "llama-3.2-1b", "--seed", "-1"],
         vec!["verify"],
     ] {

@@ -7,6 +7,7 @@
 //!
 //! Nothing of Meta's is in them: the sizes are facts, and the vocabulary is made up.
 
+mod hub;
 mod vocabulary;
 mod weights;
 
