@@ -23,7 +23,7 @@ others that there is danger, or show a cheetah that this animal is strong and no
 
 const { browser } = await launch();
 const { page } = await openPage(browser);
-const rows = new Rows(page);
+const rows = new Rows();
 
 const app = new App(page, "GPU");
 await reset();
@@ -32,12 +32,12 @@ await page.evaluate(watchFrames);
 let start = Date.now();
 await app.loadDemo();
 rows.add("first load", (Date.now() - start) / 1000, "s");
-await rows.addHeap("heap of the worker at its largest, loading", HEAP_MIB);
+await rows.addHeap(page, "heap of the worker at its largest, loading", HEAP_MIB);
 
 await someWords(app);
 rows.add("prefill", parseFloat(await app.text("prefill-rate")), "tok/s", WANTED.prefill);
 rows.add("decode", parseFloat(await app.text("decode-rate")), "tok/s", WANTED.decode);
-await rows.addHeap("heap of the worker at its largest");
+await rows.addHeap(page, "heap of the worker at its largest");
 const frames = await page.evaluate(() => globalThis.frames_watched);
 rows.add("longest gap between frames", frames.gap, "ms", FRAME_MS);
 if (frames.task !== null) rows.add("longest task on the page's thread", frames.task, "ms", FRAME_MS);

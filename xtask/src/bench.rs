@@ -27,6 +27,8 @@ pub(crate) enum Where {
     RealSize,
     /// Not where, but what: the losses of quantizing.
     Quantization,
+    /// Not where, but what: converting a model of the size of 8B.
+    Converting8B,
 }
 
 impl Where {
@@ -39,8 +41,9 @@ impl Where {
             "browser" => Ok(Where::Browser),
             "real-size" => Ok(Where::RealSize),
             "quantization" => Ok(Where::Quantization),
+            "converting-8b" => Ok(Where::Converting8B),
             _ => bail!(
-                "There are benches called native, browser, real-size and quantization, and none called {name}."
+                "There are benches called native, browser, real-size, quantization and converting-8b, and none called {name}."
             ),
         }
     }
@@ -57,6 +60,9 @@ impl Where {
                 Browser::ALL.into_iter().map(|browser| in_browser(&stage, browser, "bench.mjs")).collect()
             }
             Where::RealSize => real_size::rows(places),
+            Where::Converting8B => {
+                Ok(vec![("converting, the size of 8B".to_owned(), converting::of_8b(places)?)])
+            }
         }
     }
 }

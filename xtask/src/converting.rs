@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::bench::{pronk, pronk_json};
 use crate::demo;
 use crate::places::{Places, empty_folder, remove};
+use crate::real_size::synthesize_hub;
 use crate::report::step;
 
 /// What is asked for, and what it is called.
@@ -60,4 +61,33 @@ fn of_kind(places: &Places, source: &Path, options: &[&str], name: &str) -> Resu
         row("copying and hashing it".to_owned(), copying / 1e6, "MB/s"),
         ratio,
     ])
+}
+
+/// What converting a large model may take of memory, in MiB.
+const MOST_MEMORY: f64 = 6.0 * 1024.0;
+
+/// The size of 8B in floats, 16 GB, to 4 bits, 5 GB. All of it is removed in the end.
+pub(crate) fn of_8b(places: &Places) -> Result<Value> {
+    let folder = places.target.join("converting-8b");
+    empty_folder(&folder)?;
+    let source = folder.join("source");
+    let made = synthesize_hub(places, "llama-3.1-8b", &source)?;
+    let mut convert = pronk(places)?;
+    convert.args(["convert", "--json", "--quant", "q4"]).arg(&source).arg(folder.join("out"));
+    let report = step("Converting it to 4 bits", || pronk_json(&mut convert));
+    remove(&folder)?;
+    let report = report?;
+    let row = |name: &str, key: &str, by: f64, unit: &str| {
+        let value = report[key].as_f64().with_context(|| format!("`pronk convert` gives no {key}."))?;
+        anyhow::Ok(json!({ "name": name, "value": value / by, "unit": unit }))
+    };
+    let mut memory = row("memory at its largest", "peak_memory_bytes", f64::from(1 << 20), "MiB")?;
+    memory["wanted"] = MOST_MEMORY.into();
+    Ok(json!([
+        { "name": "making up the folder in floats", "value": made, "unit": "s" },
+        row("converting bf16 to q4", "seconds", 1.0, "s")?,
+        row("converting bf16 to q4", "converting_bytes_per_second", 1e6, "MB/s")?,
+        row("copying and hashing it", "copying_bytes_per_second", 1e6, "MB/s")?,
+        memory,
+    ]))
 }

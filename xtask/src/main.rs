@@ -36,10 +36,10 @@ cargo xtask test [lint | native | browser [SUITE ...]]
     Sets up what tests need and runs them: all, or one kind, or suites of tests/browser/suites.
 cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
-cargo xtask bench [native | browser | real-size | quantization]
+cargo xtask bench [native | browser | real-size | quantization | converting-8b]
     Measures speed and memory, prints a table, and writes target/bench.json. Only when asked for: models of the sizes of
-    Llama 3.1 8B and 3.2 1B, which take 6 GB below target/ and a quarter of an hour on 2 cores; and what quantizing
-    loses beside gguf-py, which takes ten minutes.
+    Llama 3.1 8B and 3.2 1B, which take 9 GB below target/ and a quarter of an hour on 2 cores; what quantizing loses
+    beside gguf-py, which takes ten minutes; and the memory of converting 8B in floats, which takes 21 GB for a while.
 cargo xtask screenshots
     Takes pictures of the page, into target/screenshots.";
 

@@ -1,4 +1,5 @@
 //! Models of true sizes: 8B natively, and 1B in both browsers. Their weights are random, and so is what they say.
+//! In Chromium 1B as Hugging Face has it, too, to be quantized on its way.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +8,16 @@ use serde_json::{Value, json};
 
 use crate::bench::{in_browser, pronk, pronk_json};
 use crate::browser::Stage;
-use crate::places::Places;
+use crate::places::{Places, remove};
 use crate::report::step;
 use crate::system::Browser;
 use xtask::serve::Mount;
 
 const NATIVE: &str = "llama-3.1-8b";
 const BROWSER: &str = "llama-3.2-1b";
+
+/// The folder of the second in floats, as `real-size.mjs` asks for it.
+const FLOATS: &str = "llama-3.2-1b-bf16";
 
 /// A token of 8B takes seconds on 2 cores, so few are asked for.
 const TOKENS: [&str; 4] = ["--prompt-tokens", "16", "--decode-tokens", "8"];
@@ -28,6 +32,7 @@ pub(crate) fn rows(places: &Places) -> Result<Vec<(String, Value)>> {
     std::fs::create_dir_all(&folder)?;
     let native = of_8b(places, &folder)?;
     synthesize(places, &folder, BROWSER)?;
+    synthesize_hub(places, BROWSER, &folder.join(FLOATS))?;
     let more = Mount { path: "/real-size/".to_owned(), folder: folder.clone() };
     let stage = Stage::set_up(places, &[more])?;
     let mut all = vec![(format!("native, lavapipe, {NATIVE}"), native)];
@@ -61,4 +66,18 @@ fn synthesize(places: &Places, folder: &Path, like: &str) -> Result<(PathBuf, Op
     synthesize.args(["synthesize", "--like", like, "--quant", "q4", "--json"]).arg(&model);
     let report = step(format!("Making up a model of the size of {like}"), || pronk_json(&mut synthesize))?;
     Ok((model, report["seconds"].as_f64().filter(|_| report["kept_shards"] == 0)))
+}
+
+/// Makes a folder as Hugging Face has them, and says how many seconds it took; none if it was there.
+pub(crate) fn synthesize_hub(places: &Places, like: &str, model: &Path) -> Result<Option<f64>> {
+    // It is the last to get its name.
+    if model.join("model.safetensors").exists() {
+        return Ok(None);
+    }
+    remove(model)?;
+    let mut synthesize = pronk(places)?;
+    synthesize.args(["synthesize", "--like", like, "--hub", "--json"]).arg(model);
+    let what = format!("Making up a model of the size of {like}, in floats");
+    let report = step(what, || pronk_json(&mut synthesize))?;
+    Ok(report["seconds"].as_f64())
 }

@@ -41,9 +41,9 @@ export async function launch({ webgpu = true } = {}) {
   return { browser: await puppeteer.launch({ ...options, browser: "firefox", extraPrefsFirefox }), outside };
 }
 
-/** A page of its own storage, and the list of what went wrong in it, worker included. */
-export async function openPage(browser, { webgpu = true } = {}) {
-  const context = await browser.createBrowserContext();
+/** A page, of its own storage unless a context is given, and the list of what went wrong in it, worker included. */
+export async function openPage(browser, { webgpu = true, context } = {}) {
+  context ??= await browser.createBrowserContext();
   const page = await context.newPage();
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(`uncaught: ${error.message ?? error}`));

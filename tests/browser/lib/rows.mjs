@@ -6,21 +6,16 @@ import { outFile } from "./harness.mjs";
 import { browserName } from "./settings.mjs";
 
 export class Rows {
-  #page;
   #rows = [];
-
-  constructor(page) {
-    this.#page = page;
-  }
 
   add(name, value, unit, wanted) {
     this.#rows.push({ name, value, unit, ...(wanted === undefined ? {} : { wanted }) });
   }
 
   /** WebAssembly memory never shrinks, so what it has now is the most it has had. Firefox lets no driver into workers. */
-  async addHeap(name, wanted) {
+  async addHeap(page, name, wanted) {
     if (browserName !== "chromium") return;
-    const sizes = this.#page.workers().map((worker) => worker.evaluate(() => globalThis.pronkMemory?.buffer.byteLength ?? 0));
+    const sizes = page.workers().map((worker) => worker.evaluate(() => globalThis.pronkMemory?.buffer.byteLength ?? 0));
     this.add(name, Math.max(0, ...(await Promise.all(sizes))) / (1024 * 1024), "MiB", wanted);
   }
 
