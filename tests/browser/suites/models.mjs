@@ -160,6 +160,19 @@ export async function models({ browser }) {
 
   // Firefox lets no driver into workers.
   if (browserName === "chromium") {
+    await test("a model is whole only once the disk has it", inPage(async (app, { page }) => {
+      await worker(page, watchTransactions);
+      await app.loadDemo();
+      const writing = await worker(page, () => globalThis.transactions.filter(({ mode }) => mode === "readwrite"));
+      const of = (name) => writing.filter(({ store }) => store === name).map(({ durability }) => durability);
+      // The first of each forgets what may have been there.
+      const [[, ...records], [, ...pieces]] = [of("records"), of("pieces")];
+      assert.equal(pieces.length, Math.ceil(DEMO_BYTES / PIECE));
+      assert.ok(pieces.every((durability) => durability === "default"), `pieces: ${pieces}`);
+      // One record after each piece, and the last says that there are no more.
+      assert.deepEqual(records, pieces.map((_, index) => (index + 1 < pieces.length ? "default" : "strict")));
+    }));
+
     await test("a device that is lost in the middle of an answer is said, and the model comes back", inPage(async (app, { page }) => {
       await worker(page, keepDevices);
       await app.loadDemo();
@@ -226,6 +239,19 @@ function worker(page, body) {
 
 function heap(page) {
   return worker(page, () => globalThis.pronkMemory.buffer.byteLength);
+}
+
+// Runs in the worker, before it opens its database.
+function watchTransactions() {
+  globalThis.transactions = [];
+  const { prototype } = IDBDatabase;
+  const begin = prototype.transaction;
+  prototype.transaction = function (...args) {
+    const transaction = begin.apply(this, args);
+    const store = [...transaction.objectStoreNames].join();
+    globalThis.transactions.push({ store, mode: transaction.mode, durability: transaction.durability });
+    return transaction;
+  };
 }
 
 // Runs in the worker, before the engine asks for a device.

@@ -1,9 +1,11 @@
 //! Where pieces rest in a browser: IndexedDB, one Blob a piece.
 //!
 //! Blobs, not buffers: browsers keep a Blob as a file, and reading one is many times faster.
-//! The record of a model is written in a transaction of its own, after the pieces that it tells of.
+//! The record of a model is written in a transaction of its own, after the pieces that it tells of. One that says that
+//! all of them are there is not done before the disk has it, so that a download is lost to no power cut.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, TransactionMode};
 use js_sys::{Array, Uint8Array};
@@ -12,6 +14,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Crypto};
 
+use crate::durable::{Durability, RawDatabase};
 use crate::fetch::describe;
 use crate::port::scope;
 
@@ -27,34 +30,46 @@ const RECORDS: &str = "records";
 /// The models of this site.
 #[derive(Default)]
 pub(crate) struct IndexedDb {
-    database: RefCell<Option<std::rc::Rc<Database>>>,
+    connection: RefCell<Option<Rc<Connection>>>,
+}
+
+/// The open database, as `idb` has it and as the browser does.
+struct Connection {
+    database: Database,
+    raw: RawDatabase,
 }
 
 impl IndexedDb {
     /// Opened on first use, so that a browser that refuses storage can still run a model.
-    async fn database(&self) -> Result<std::rc::Rc<Database>, StoreError> {
-        if let Some(database) = self.database.borrow().as_ref() {
-            return Ok(database.clone());
+    async fn connection(&self) -> Result<Rc<Connection>, StoreError> {
+        if let Some(connection) = self.connection.borrow().as_ref() {
+            return Ok(connection.clone());
         }
-        let opened = std::rc::Rc::new(open().await.map_err(|error| failed(&error))?);
-        *self.database.borrow_mut() = Some(opened.clone());
+        let opened = Rc::new(open().await.map_err(|error| failed(&error))?);
+        *self.connection.borrow_mut() = Some(opened.clone());
         Ok(opened)
     }
 
     async fn get(&self, store: &str, key: JsValue) -> Result<Option<JsValue>, StoreError> {
-        let database = self.database().await?;
+        let connection = self.connection().await?;
         let get = async {
-            let transaction = database.transaction(&[store], TransactionMode::ReadOnly)?;
+            let transaction = connection.database.transaction(&[store], TransactionMode::ReadOnly)?;
             transaction.object_store(store)?.get(key)?.await
         };
         get.await.map_err(|error| failed(&error))
     }
 
     /// Done only when the transaction is: a full disk shows at its end.
-    async fn put(&self, store: &str, key: &JsValue, value: &JsValue) -> Result<(), StoreError> {
-        let database = self.database().await?;
+    async fn put(
+        &self,
+        store: &str,
+        key: &JsValue,
+        value: &JsValue,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
         let put = async {
-            let transaction = database.transaction(&[store], TransactionMode::ReadWrite)?;
+            let transaction = connection.raw.writing(store, durability)?;
             transaction.object_store(store)?.put(value, Some(key))?.await?;
             transaction.await
         };
@@ -66,9 +81,9 @@ impl IndexedDb {
     }
 
     async fn delete(&self, store: &str, key: impl Into<idb::Query>) -> Result<(), StoreError> {
-        let database = self.database().await?;
+        let connection = self.connection().await?;
         let delete = async {
-            let transaction = database.transaction(&[store], TransactionMode::ReadWrite)?;
+            let transaction = connection.raw.writing(store, Durability::Default)?;
             transaction.object_store(store)?.delete(key)?.await?;
             transaction.await
         };
@@ -94,7 +109,7 @@ impl Store for IndexedDb {
         let parts = Array::of1(&Uint8Array::from(bytes));
         let blob = Blob::new_with_u8_array_sequence(&parts);
         let blob = blob.map_err(|error| failed(&describe(&error)))?;
-        self.put(PIECES, &piece_key(model, index), &blob).await
+        self.put(PIECES, &piece_key(model, index), &blob, Durability::Default).await
     }
 
     async fn record(&self, model: &str) -> Result<Option<Record>, StoreError> {
@@ -105,7 +120,8 @@ impl Store for IndexedDb {
 
     async fn keep_record(&self, model: &str, record: &Record) -> Result<(), StoreError> {
         let bytes = Uint8Array::from(record.to_bytes().as_slice());
-        self.put(RECORDS, &JsValue::from(model), &bytes).await
+        let durability = if record.is_whole() { Durability::Strict } else { Durability::Default };
+        self.put(RECORDS, &JsValue::from(model), &bytes, durability).await
     }
 
     async fn forget(&self, model: &str) -> Result<(), StoreError> {
@@ -130,7 +146,7 @@ async fn digest(bytes: &[u8]) -> Option<Hash> {
     Some(Hash(digest.to_vec().try_into().ok()?))
 }
 
-async fn open() -> Result<Database, idb::Error> {
+async fn open() -> Result<Connection, idb::Error> {
     let mut request = Factory::new()?.open(DATABASE, Some(VERSION))?;
     request.on_upgrade_needed(|event| {
         // An upgrade that fails leaves the database without its stores, and the first use of one says so.
@@ -147,7 +163,10 @@ async fn open() -> Result<Database, idb::Error> {
             database.close();
         }
     });
-    Ok(database)
+    // It is told for as long as the page lives, whoever holds the database.
+    database.forget_callbacks();
+    let raw = JsValue::from(database);
+    Ok(Connection { database: Database::try_from(raw.clone())?, raw: raw.unchecked_into() })
 }
 
 fn piece_key(model: &str, index: u32) -> JsValue {

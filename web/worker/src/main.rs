@@ -3,6 +3,8 @@
 //! It speaks first: the page sends nothing before [`Event::Ready`](protocol::Event::Ready).
 
 #[cfg(target_arch = "wasm32")]
+mod durable;
+#[cfg(target_arch = "wasm32")]
 mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod file;
