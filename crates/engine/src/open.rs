@@ -3,6 +3,8 @@
 //! A load takes headers through [`Pieces`], so that what is read is checked and kept; whoever wants no more than the
 //! headers reads them by short ranges, and from the store where it has them.
 
+use std::collections::HashMap;
+
 use format::{Checkpoint, FormatError, Gguf, Manifest, Metadata, Pth, PthReader, split_names};
 use store::{Files, Pieces, Source, Store, StoreError};
 
@@ -19,6 +21,8 @@ pub struct Header {
     pub checkpoint: Checkpoint,
     /// The files that hold the weights, by name.
     pub files: Vec<String>,
+    /// What tells the version of each that was read from others, where its host says anything of the kind.
+    pub versions: Vec<Option<String>>,
     /// What the files say.
     pub container: Container,
 }
@@ -54,11 +58,12 @@ pub enum Container {
 /// # Errors
 /// If the bytes don't come, or if they are no model that we run.
 pub async fn read_header<F: Files, T: Store>(origin: Origin<'_, F, T>) -> Result<Header, EngineError> {
-    let mut ranges = Ranges { origin, container: None };
+    let mut ranges = Ranges { origin, container: None, versions: HashMap::new() };
     let Found { checkpoint, files } = find(origin.files, &mut ranges).await?;
     let no_model = || EngineError::NoModel { name: origin.files.name().to_owned() };
     let container = ranges.container.ok_or_else(no_model)?;
-    Ok(Header { checkpoint, files, container })
+    let versions = files.iter().map(|name| ranges.versions.remove(name)).collect();
+    Ok(Header { checkpoint, files, versions, container })
 }
 
 /// Where headers and the small files come from.
@@ -142,6 +147,8 @@ async fn find_gguf(name: &str, heads: &mut impl Heads) -> Result<Found, EngineEr
 struct Ranges<'a, F, T> {
     origin: Origin<'a, F, T>,
     container: Option<Container>,
+    /// Of the files that were read, by name.
+    versions: HashMap<String, String>,
 }
 
 impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
@@ -155,6 +162,7 @@ impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
             return Ok(take_head(&mut pieces, &mut Reporter::new(&mut |_| {}), parse).await?.1);
         }
         let size = source.size(0).await?;
+        self.versions.extend(source.version().map(|version| (name.to_owned(), version)));
         let mut head = Vec::new();
         let mut wanted = FIRST_BYTES;
         loop {
@@ -174,6 +182,7 @@ impl<F: Files, T: Store> Heads for Ranges<'_, F, T> {
     async fn pth(&mut self, name: &str) -> Result<Pth, EngineError> {
         let source = self.origin.files.open(name).await?;
         let mut reader = PthReader::new(source.size(0).await?);
+        self.versions.extend(source.version().map(|version| (name.to_owned(), version)));
         while let Some(range) = reader.wants() {
             let mut bytes = Vec::new();
             read_on(&source, range.start, range.end, &mut bytes).await?;

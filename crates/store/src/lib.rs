@@ -41,7 +41,7 @@ pub use listing::{keep_listing, read_listing};
 pub use piece::{Origin, Piece, Progress};
 pub use pieces::Pieces;
 pub use record::Record;
-pub use source::{MemorySource, Source};
+pub use source::{MemorySource, Source, check_version};
 pub use speed::Speed;
 pub use store::{MemoryStore, NoStore, Store};
 

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use crate::http::check_start;
 use crate::record::MAX_SIZE;
+use crate::source::check_version;
 use crate::{Hash, Origin, PIECE_SIZE, Piece, Progress, Record, Source, Store, StoreError, retry};
 
 /// Fetches of a piece whose hash is wrong: the second one sets right what was damaged on the way.
@@ -236,27 +237,11 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
         let result = retry::read(&self.source, range.clone(), &mut bytes, arrived).await;
         self.fetched += came;
         result?;
-        self.check_version()?;
+        check_version(&mut self.version, &self.source)?;
         if index == 0 {
             check_start(self.source.name(), &bytes)?;
         }
         Ok(bytes)
-    }
-
-    /// Pieces of two versions of a file must not be mixed.
-    fn check_version(&mut self) -> Result<(), StoreError> {
-        match (&self.version, self.source.version()) {
-            (Some(expected), Some(found)) if *expected != found => Err(StoreError::Changed {
-                name: self.source.name().into(),
-                expected: format!("version {expected}"),
-                found: format!("version {found}"),
-            }),
-            (None, Some(found)) => {
-                self.version = Some(found);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Against published hashes the source is wrong; against our own record it has changed since the last visit.

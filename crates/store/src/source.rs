@@ -34,6 +34,23 @@ pub trait Source {
     fn version(&self) -> Option<String>;
 }
 
+/// That the source's last answer was of the version that was seen before: those of two versions must not be mixed.
+/// Nothing is known before an answer has told a version, and a host may never tell.
+pub fn check_version(seen: &mut Option<String>, source: &impl Source) -> Result<(), StoreError> {
+    match (&seen, source.version()) {
+        (Some(expected), Some(found)) if *expected != found => Err(StoreError::Changed {
+            name: source.name().into(),
+            expected: format!("version {expected}"),
+            found: format!("version {found}"),
+        }),
+        (None, found) => {
+            *seen = found;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<S: Source> Source for &S {
     fn name(&self) -> &str {
         (**self).name()

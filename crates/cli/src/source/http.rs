@@ -3,7 +3,7 @@
 //! A host that answers a range with the whole file (200 in place of 206) is read as one stream: its answer stays
 //! open between two reads, so that a model still comes only once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Read;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -28,6 +28,8 @@ pub(crate) struct HttpSource {
     url: String,
     agent: Agent,
     version: RefCell<Option<String>>,
+    /// How long it is, once the host has said so.
+    total: Cell<Option<u64>>,
     /// The whole file on its way.
     open: RefCell<Option<Stream>>,
 }
@@ -66,6 +68,7 @@ impl HttpSource {
             url: url.to_owned(),
             agent: config.build().into(),
             version: RefCell::default(),
+            total: Cell::default(),
             open: RefCell::default(),
         })
     }
@@ -95,6 +98,7 @@ impl HttpSource {
         .check(&self.url, Some(range))?;
         let version = header(header::ETAG).or(header(header::LAST_MODIFIED));
         self.version.replace(version.map(str::to_owned));
+        self.check_total(accepted.total)?;
         let mut reader = response.into_body().into_reader();
         let length = match accepted.body {
             Body::Partial => Length::Part,
@@ -104,6 +108,19 @@ impl HttpSource {
             }
         };
         Ok((Stream { reader, at: range.start, length }, accepted.total))
+    }
+
+    /// That the host says of each answer's file that it is as long as the first one's.
+    fn check_total(&self, total: Option<u64>) -> Result<(), StoreError> {
+        let known = self.total.get();
+        self.total.set(known.or(total));
+        match (known, total) {
+            (Some(known), Some(total)) if known != total => {
+                let (expected, found) = (format!("{known} bytes"), format!("{total} bytes"));
+                Err(StoreError::Changed { name: self.url.clone(), expected, found })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn skip(&self, reader: &mut impl Read, skip: u64, range: &Range<u64>) -> Result<(), StoreError> {

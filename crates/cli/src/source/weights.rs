@@ -1,12 +1,13 @@
 //! A model's weights read by ranges, for whoever makes another file of them.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use convert::is_licence_file;
 use pollster::block_on;
-use store::{Files, NoStore, Source, StoreError};
+use store::{Files, NoStore, Source, StoreError, check_version};
 
 use super::header_from;
 use super::site::Site;
@@ -65,9 +66,13 @@ fn of_files<'a, 'n, F: Files>(
     licences: impl Iterator<Item = &'n str>,
 ) -> Result<OfFiles<F::Source<'a>>> {
     let header = header_from(files, &NoStore)?;
+    let sizes = header.checkpoint.file_sizes.iter().copied();
     let mut sources = Vec::with_capacity(header.files.len());
-    for name in &header.files {
-        sources.push(block_on(files.open(name)).map_err(engine::EngineError::from)?);
+    for ((name, version), size) in header.files.iter().zip(&header.versions).zip(sizes) {
+        let source = block_on(files.open(name)).map_err(engine::EngineError::from)?;
+        let weights = WeightsFile { source, version: RefCell::new(version.clone()) };
+        weights.check_unchanged(size).map_err(engine::EngineError::from)?;
+        sources.push(weights);
     }
     let mut found = Vec::new();
     for name in licences {
@@ -92,13 +97,38 @@ fn licence<F: Files>(files: &F, name: &str) -> Result<Vec<u8>, StoreError> {
     Ok(bytes)
 }
 
+/// A file whose header has been read.
+struct WeightsFile<S> {
+    source: S,
+    /// What told its version then.
+    version: RefCell<Option<String>>,
+}
+
+impl<S: Source> WeightsFile<S> {
+    /// That it is still the version that was read, and as long as that was.
+    fn check_unchanged(&self, expected: u64) -> Result<(), StoreError> {
+        let size = block_on(self.source.size(0))?;
+        check_version(&mut self.version.borrow_mut(), &self.source)?;
+        if size != expected {
+            let (name, expected) = (self.source.name().to_owned(), format!("{expected} bytes"));
+            return Err(StoreError::Changed { name, expected, found: format!("{size} bytes") });
+        }
+        Ok(())
+    }
+
+    fn read(&self, range: Range<u64>, into: &mut Vec<u8>) -> Result<(), StoreError> {
+        read_all(&self.source, range, into)?;
+        check_version(&mut self.version.borrow_mut(), &self.source)
+    }
+}
+
 /// Files that are open.
-struct Ranges<S>(Vec<S>);
+struct Ranges<S>(Vec<WeightsFile<S>>);
 
 impl<S: Source> convert::Source for Ranges<S> {
     fn read(&self, file: usize, range: Range<u64>, into: &mut Vec<u8>) -> Result<(), String> {
         let source = self.0.get(file).ok_or_else(|| format!("there is no file {file}"))?;
-        read_all(source, range, into).map_err(|error| error.to_string().trim_end_matches('.').to_owned())
+        source.read(range, into).map_err(|error| error.to_string().trim_end_matches('.').to_owned())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::run::{MODEL, Scratch, pronk, pronk_caching};
-use crate::server::{Host, Server};
+use crate::server::{Host, Server, Shows};
 
 const ASK: [&str; 7] = ["--ids", "233,174,160", "--max-tokens", "3", "--json", "--device", "reference"];
 
@@ -149,5 +149,42 @@ fn what_is_no_address() {
         ("http://:80/model.gguf", "names no host"),
     ] {
         pronk(&["inspect", url]).failed_with(found);
+    }
+}
+
+/// A file that is replaced while it is converted would become a mixture of two, which nothing could tell later.
+#[test]
+fn a_source_that_changes_is_not_converted() {
+    let model = || std::fs::read(MODEL).unwrap();
+    let scratch = Scratch::new();
+    let convert = |server: &Server, name: &str| {
+        let out = scratch.path().join(name);
+        let ran = pronk(&["convert", server.url(), out.to_str().unwrap(), "--quant", "q4", "--json"]);
+        (ran, out.join("manifest.json").exists())
+    };
+    let server = Server::start(Host::Ranges, model());
+    let (ran, whole) = convert(&server, "undisturbed");
+    assert!(ran.code == Some(0) && whole, "{ran:?}");
+    // The last request is of a copy that is made to compare speeds with.
+    let requests = server.requests() - 1;
+
+    for shows in [Shows::ETag, Shows::LastModified, Shows::Length] {
+        let found = match shows {
+            Shows::ETag => "has changed: expected version \"1\", found version \"2\"",
+            Shows::LastModified => {
+                "has changed: expected version Wed, 01 Jan 2025 00:00:00 GMT, found version"
+            }
+            Shows::Length => "has changed: expected 1618528 bytes, found 1618529 bytes",
+        };
+        for from in (2..requests).step_by(19).chain([requests]) {
+            let server = Server::start(Host::Replaced { from, shows }, model());
+            let (ran, whole) = convert(&server, &format!("{shows:?}-{from}"));
+            let stderr = ran.stderr.lines().last().unwrap_or_default();
+            assert!(ran.code == Some(1) && stderr.contains(found), "{shows:?} from request {from}: {ran:?}");
+            assert!(!whole, "{shows:?} from request {from}: there is a manifest");
+        }
+        let server = Server::start(Host::Replaced { from: u64::MAX, shows }, model());
+        let (ran, whole) = convert(&server, &format!("{shows:?}-all"));
+        assert!(ran.code == Some(0) && whole, "{shows:?} the same all along: {ran:?}");
     }
 }

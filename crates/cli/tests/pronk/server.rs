@@ -23,6 +23,22 @@ pub(crate) enum Host {
     Gzip,
     /// The whole file without its length.
     NoLength,
+    /// 206 and the range, of another file from one request on, counted from 1.
+    Replaced {
+        /// Which request.
+        from: u64,
+        /// How the answers show it.
+        shows: Shows,
+    },
+}
+
+/// How an answer shows which file it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shows {
+    ETag,
+    LastModified,
+    /// By nothing but the file's length.
+    Length,
 }
 
 /// A running host. Its threads end with the test program.
@@ -76,8 +92,10 @@ impl Server {
 /// Answers requests until the connection ends, from whichever side.
 fn serve(host: Host, file: &[u8], counts: &Counts, mut connection: TcpStream) {
     let mut reader = BufReader::new(connection.try_clone().unwrap());
-    while let Some(range) = read_request(&mut reader) {
+    while let Some((path, range)) = read_request(&mut reader) {
         counts.requests.fetch_add(1, Ordering::SeqCst);
+        // Nothing lies beside the model.
+        let host = if path == "/model.gguf" { host } else { Host::Status(404) };
         let range = range.map_or(0..file.len(), |range| range.start..range.end.min(file.len()));
         let (head, body, goes_on) = answer(host, file, range, counts);
         counts.sent.fetch_add(body.len() as u64, Ordering::SeqCst);
@@ -88,8 +106,11 @@ fn serve(host: Host, file: &[u8], counts: &Counts, mut connection: TcpStream) {
     }
 }
 
-/// The range of the next request, if it has one; `None` at the end.
-fn read_request(reader: &mut impl BufRead) -> Option<Option<Range<usize>>> {
+/// The path of the next request, and its range, if it has one; `None` at the end.
+fn read_request(reader: &mut impl BufRead) -> Option<(String, Option<Range<usize>>)> {
+    let mut first = String::new();
+    reader.read_line(&mut first).ok()?;
+    let path = first.split(' ').nth(1)?.to_owned();
     let mut range = None;
     loop {
         let mut line = String::new();
@@ -102,7 +123,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Option<Range<usize>>> {
             range = Some(first.parse().unwrap()..last.parse::<usize>().unwrap() + 1);
         }
         if line.is_empty() {
-            return Some(range);
+            return Some((path, range));
         }
     }
 }
@@ -111,12 +132,13 @@ fn read_request(reader: &mut impl BufRead) -> Option<Option<Range<usize>>> {
 fn answer<'a>(host: Host, file: &'a [u8], range: Range<usize>, counts: &Counts) -> (String, &'a [u8], bool) {
     let whole = |headers: &str| format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {}\r\n\r\n", file.len());
     let part = &file[range.clone()];
-    let partial = || {
-        let (first, end, total) = (range.start, range.end, file.len());
+    let partial_of = |version: &str, total: usize| {
+        let (first, last) = (range.start, range.end - 1);
         let headers =
-            format!("Content-Range: bytes {first}-{}/{total}\r\nContent-Length: {}", end - 1, part.len());
-        format!("HTTP/1.1 206 Partial Content\r\nETag: \"1\"\r\n{headers}\r\n\r\n")
+            format!("Content-Range: bytes {first}-{last}/{total}\r\nContent-Length: {}", part.len());
+        format!("HTTP/1.1 206 Partial Content\r\n{version}{headers}\r\n\r\n")
     };
+    let partial = || partial_of("ETag: \"1\"\r\n", file.len());
     match host {
         Host::Ranges => (partial(), part, true),
         Host::Whole => (whole(""), file, true),
@@ -131,6 +153,18 @@ fn answer<'a>(host: Host, file: &'a [u8], range: Range<usize>, counts: &Counts) 
             (format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n"), page, true)
         }
         Host::Gzip => (whole("Content-Encoding: gzip\r\n"), file, true),
+        Host::Replaced { from, shows } => {
+            let version = if counts.requests.load(Ordering::SeqCst) < from { 1 } else { 2 };
+            let head = match shows {
+                Shows::ETag => partial_of(&format!("ETag: \"{version}\"\r\n"), file.len()),
+                Shows::LastModified => {
+                    let date = format!("Last-Modified: Wed, 0{version} Jan 2025 00:00:00 GMT\r\n");
+                    partial_of(&date, file.len())
+                }
+                Shows::Length => partial_of("", file.len() + version - 1),
+            };
+            (head, part, true)
+        }
         Host::NoLength => ("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_owned(), file, false),
     }
 }
