@@ -97,13 +97,16 @@ impl Config {
         for (field, value, max) in ranges {
             require(field, (1..=max).contains(&value), format_args!("1 to {max}"), value)?;
         }
+        let of_layer = |part| TensorName::Layer { index: 0, part };
+        let heads = self.num_attention_heads * self.head_dim;
         let columns = [
-            ("hidden_size", self.hidden_size),
-            ("intermediate_size", self.intermediate_size),
-            ("num_attention_heads * head_dim", self.num_attention_heads * self.head_dim),
+            ("hidden_size", self.hidden_size, TensorName::EmbedTokens),
+            ("intermediate_size", self.intermediate_size, of_layer(LayerPart::DownProj)),
+            ("num_attention_heads * head_dim", heads, of_layer(LayerPart::OProj)),
         ];
-        for (field, value) in columns {
-            require(field, value.is_multiple_of(COLUMNS_MULTIPLE), "a multiple of 32", value)?;
+        for (field, value, tensor) in columns {
+            let field = format!("{field}, the columns of {tensor}");
+            require(&field, value.is_multiple_of(COLUMNS_MULTIPLE), "a multiple of 32", value)?;
         }
         let (heads, kv_heads) = (self.num_attention_heads, self.num_key_value_heads);
         let divides = format_args!("a divisor of num_attention_heads, {heads}");
@@ -215,18 +218,26 @@ mod tests {
         type Change = fn(&mut Config);
         let rows: [(&str, Change); 17] = [
             ("hidden_size: expected 1 to 65536, found 0", |c| c.hidden_size = 0),
-            ("hidden_size: expected a multiple of 32, found 4112", |c| c.hidden_size = 4112),
+            (
+                "hidden_size, the columns of model.embed_tokens.weight: expected a multiple of 32, found 4112",
+                |c| c.hidden_size = 4112,
+            ),
             ("intermediate_size: expected 1 to 262144, found 262176", |c| c.intermediate_size = 262_176),
-            ("intermediate_size: expected a multiple of 32, found 1", |c| c.intermediate_size = 1),
+            (
+                "intermediate_size, the columns of model.layers.0.mlp.down_proj.weight: expected a multiple of 32, found 1",
+                |c| c.intermediate_size = 1,
+            ),
             ("num_hidden_layers: expected 1 to 1024, found 0", |c| c.num_hidden_layers = 0),
             ("num_attention_heads: expected 1 to 1024, found 1025", |c| c.num_attention_heads = 1025),
             ("num_key_value_heads: expected 1 to 1024, found 0", |c| c.num_key_value_heads = 0),
             ("num_key_value_heads: expected a divisor of num_attention_heads, 32, found 12", |c| {
                 c.num_key_value_heads = 12
             }),
-            ("num_attention_heads * head_dim: expected a multiple of 32, found 258", |c| {
-                (c.num_attention_heads, c.num_key_value_heads, c.head_dim) = (3, 3, 86)
-            }),
+            (
+                "num_attention_heads * head_dim, the columns of model.layers.0.self_attn.o_proj.weight: \
+                 expected a multiple of 32, found 258",
+                |c| (c.num_attention_heads, c.num_key_value_heads, c.head_dim) = (3, 3, 86),
+            ),
             ("head_dim: expected an even number, found 127", |c| c.head_dim = 127),
             ("head_dim: expected 1 to 1024, found 2048", |c| c.head_dim = 2048),
             ("vocab_size: expected 1 to 1048576, found 1048577", |c| c.vocab_size = (1 << 20) + 1),

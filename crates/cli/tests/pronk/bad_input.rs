@@ -1,5 +1,9 @@
 //! What can't be done: one sentence on stderr and exit code 1, or clap's usage and 2.
 
+use format::{Config, TensorName};
+use serde_json::json;
+
+use crate::hub_writer::{Tensor, safetensors};
 use crate::run::{MODEL, Scratch, pronk, pronk_reading};
 
 #[test]
@@ -120,4 +124,69 @@ fn a_model_that_is_none() {
     let folder = scratch.path().to_str().unwrap();
     pronk(&["inspect", folder]).failed_with("is no model: expected a GGUF file, or a folder");
     pronk(&["inspect", &format!("{folder}/none.gguf")]).failed_with("none.gguf can't be read");
+}
+
+/// A Hub folder of these dimensions, whole, in a type whose weights take so many bytes.
+fn hub_folder(scratch: &Scratch, config: &Config, dtype: &'static str, weight_bytes: usize) -> String {
+    let tensor = |name: TensorName| {
+        let shape = config.shape(name).to_vec();
+        let shape = if shape[0] == 1 { vec![shape[1]] } else { shape };
+        let bytes = vec![0; shape.iter().product::<usize>() * weight_bytes];
+        Tensor { file: 0, name: name.to_string(), dtype, shape, bytes }
+    };
+    let tensors: Vec<Tensor> = TensorName::of_model(config).map(tensor).collect();
+    let mut json = config.dimensions();
+    json["architectures"] = json!(["LlamaForCausalLM"]);
+    let files =
+        [("config.json", json.to_string().into_bytes()), ("model.safetensors", safetensors(tensors.iter()))];
+    scratch.folder(&format!("{dtype}-{}-{}", config.hidden_size, config.intermediate_size), files)
+}
+
+/// Floats could have rows of any length, but the kernels and the layout take 32 columns at once. A model of such rows
+/// is refused before any of its bytes is, in every type of float, by a load and by a conversion alike.
+#[test]
+fn columns_that_fill_no_block() {
+    const FITS: Config = Config {
+        hidden_size: 192,
+        intermediate_size: 224,
+        num_hidden_layers: 1,
+        num_attention_heads: 6,
+        num_key_value_heads: 3,
+        head_dim: 32,
+        vocab_size: 333,
+        rope_scaling: None,
+        ..Config::LLAMA_3_1_8B
+    };
+    let rows = [
+        (
+            Config { hidden_size: 200, ..FITS },
+            "hidden_size, the columns of model.embed_tokens.weight: expected a multiple of 32, found 200",
+        ),
+        (
+            Config { intermediate_size: 232, ..FITS },
+            "intermediate_size, the columns of model.layers.0.mlp.down_proj.weight: \
+             expected a multiple of 32, found 232",
+        ),
+        (
+            Config { head_dim: 34, hidden_size: 224, ..FITS },
+            "num_attention_heads * head_dim, the columns of model.layers.0.self_attn.o_proj.weight: \
+             expected a multiple of 32, found 204",
+        ),
+    ];
+    let scratch = Scratch::new();
+    let out = scratch.path().join("out").to_str().unwrap().to_owned();
+    for (dtype, weight_bytes) in [("F32", 4), ("F16", 2), ("BF16", 2)] {
+        let fits = hub_folder(&scratch, &FITS, dtype, weight_bytes);
+        pronk(&["logits", &fits, "--ids", "1", "--kernels", "plain", "--json"]).json();
+        for (config, found) in &rows {
+            let folder = hub_folder(&scratch, config, dtype, weight_bytes);
+            for device in [["--device", "reference"], ["--kernels", "plain"]] {
+                pronk(&[&["logits", &folder, "--ids", "1"], device.as_slice()].concat()).failed_with(found);
+            }
+            pronk(&["inspect", &folder]).failed_with(found);
+            pronk(&["convert", &folder, &out]).failed_with(found);
+            pronk(&["convert", &folder, &out, "--quant", "q8"]).failed_with(found);
+        }
+    }
+    assert!(!scratch.path().join("out").exists(), "nothing was begun");
 }

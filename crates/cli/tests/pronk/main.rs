@@ -10,6 +10,9 @@ mod convert;
 mod gguf_writer;
 mod golden;
 mod http;
+#[expect(dead_code, reason = "as above")]
+#[path = "../../../format/tests/hub/writer.rs"]
+mod hub_writer;
 mod kinds;
 #[path = "../../../format/tests/same_rows/containers.rs"]
 mod plain_writers;
