@@ -14,6 +14,7 @@ const { page } = await openPage(browser);
 const app = new App(page);
 
 await page.setViewport(SCREENS.desktop);
+await page.evaluateOnNewDocument(letToolsBeCalled);
 await app.open();
 await picture("models");
 await app.click("load-options");
@@ -27,12 +28,44 @@ if (states[0] !== "models") {
   await app.ask("What is the capital of France?");
   await app.finishedAnswer();
   await picture("answer");
+  await page.evaluate(() => (globalThis.callsTools = true));
+  await app.ask("Will it rain in Cape Town tomorrow, and how much in a month?");
+  await until("the call to begin", () => app.has("tool-call"), { seconds: 20 });
+  await picture("tool-begun");
+  await app.finishedAnswer();
+  await picture("tools");
   await app.click("model-chip");
   await app.click("load-options");
   await app.choose("option-weights", "8 bits");
   await picture("in-use");
 }
 await browser.close();
+
+// Runs in the page, before any of its scripts. The page offers no tools yet, so the worker's answer is made up here.
+function letToolsBeCalled() {
+  const usage = {
+    prompt_tokens: 212, reused_tokens: 40, completion_tokens: 61, context_used: 273,
+    prefill_tokens_per_second: 48.2, decode_tokens_per_second: 16.9, seconds_to_first_token: 3.6,
+  };
+  const call = (name, args) => ({ type: "call", call: { id: "", name, arguments: JSON.stringify(args) } });
+  const code = "import datetime\n\nmonth = [4.0, 0.0, 11.5, 2.5]  # millimetres a week\nprint(sum(month), datetime.date.today())";
+  const events = [
+    { type: "begun", name: "get_forecast" },
+    call("get_forecast", { place: { city: "Cape Town", country: "ZA" }, days: 2, unit: "celsius" }),
+    call("search_the_archive_of_rain_gauges_by_station_and_month", { query: "https://example.org/?" + "q".repeat(140) }),
+    { type: "code", code },
+  ];
+  const post = Worker.prototype.postMessage;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    if (!globalThis.callsTools || message?.request?.type !== "generate") return post.call(this, message, ...rest);
+    const { turn } = message.request;
+    const tell = (data, milliseconds) =>
+      setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data })), milliseconds);
+    tell({ type: "text", turn, text: "I look that up.", usage }, 100);
+    events.forEach((event, index) => tell({ type: "tool", turn, event }, index === 0 ? 200 : 8000));
+    tell({ type: "finished", turn, reason: "tool_calls", usage }, 8000);
+  };
+}
 
 async function picture(name) {
   for (const [screen, viewport] of Object.entries(SCREENS)) {
