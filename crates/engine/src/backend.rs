@@ -27,7 +27,7 @@ pub(crate) enum Pending {
 /// Weights in place, and the device they are on.
 pub(crate) enum Weights {
     Gpu(Box<Gpu>, Box<llama::Weights>),
-    Simd(cpu::simd::Weights),
+    Simd(Box<cpu::simd::Weights>),
     Reference(cpu::Weights),
 }
 
@@ -44,7 +44,7 @@ impl Backend {
                 Ok(Backend::Gpu(Box::new(model)))
             }
             Weights::Simd(weights) => {
-                let model = cpu::simd::Model::new(config, weights);
+                let model = cpu::simd::Model::new(config, *weights);
                 Ok(Backend::Cpu(Box::new(OnCpu::simd(model, options.context))))
             }
             Weights::Reference(weights) => {

@@ -66,7 +66,7 @@ impl Engine {
                 options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
                 bytes.each(&files, &checkpoint, &mut builder).await?;
-                Weights::Simd(builder.finish()?)
+                Weights::Simd(Box::new(builder.finish()?))
             }
             Choice::Reference => {
                 let mut builder = cpu::Weights::builder(&checkpoint);

@@ -56,7 +56,7 @@ fn warm(seed: u64) -> Sampling {
 #[test]
 fn a_seed_repeats_its_answer_and_another_gives_another() {
     let reference = generate(&mut load(Device::Reference), &prompt(20), 24, &warm(5)).unwrap();
-    for device in [PLAIN, SUBGROUPS, Device::Reference] {
+    for device in [PLAIN, SUBGROUPS, Device::Cpu, Device::Reference] {
         let mut engine = load(device);
         let first = generate(&mut engine, &prompt(20), 24, &warm(5)).unwrap();
         assert_eq!(first.usage.seed, Some(5));
@@ -82,7 +82,7 @@ fn a_seed_that_nobody_chose_is_told_and_repeats_the_answer_too() {
 
 #[test]
 fn a_temperature_of_zero_is_greedy_whatever_else_is_asked_for() {
-    for device in [PLAIN, Device::Reference] {
+    for device in [PLAIN, Device::Cpu, Device::Reference] {
         let mut engine = load(device);
         let greedy = generate(&mut engine, &prompt(20), 20, &Sampling::default()).unwrap();
         assert_eq!(greedy.usage.seed, None);
@@ -150,7 +150,7 @@ fn penalties_change_what_the_likeliest_is_as_on_the_cpu() {
 
 #[test]
 fn log_probabilities_are_those_of_the_logits() {
-    for device in [PLAIN, Device::Reference] {
+    for device in [PLAIN, Device::Cpu, Device::Reference] {
         let mut engine = load(device);
         let asked = Sampling { logprobs: Some(4), ..warm(2) };
         let answer = generate(&mut engine, &prompt(20), 6, &asked).unwrap();
@@ -179,7 +179,7 @@ fn log_probabilities_are_those_of_the_logits() {
 fn cost(engine: &mut Engine, sampling: &Sampling) -> [u64; 4] {
     let counts = |engine: &Engine| match engine.backend() {
         Backend::Gpu(model) => model.gpu().counts(),
-        Backend::Reference(_) => panic!("not on the GPU"),
+        Backend::Cpu(_) => panic!("not on the GPU"),
     };
     let mut spent = |tokens: u32| {
         let before = counts(engine);

@@ -114,8 +114,8 @@ mod tests {
             let groups: Vec<Group> = groups(tokens).collect();
             let sizes: Vec<usize> = groups.iter().map(|group| group.tokens).collect();
             assert_eq!(sizes, expected, "{tokens}");
-            let ends = groups.iter().map(|group| group.first + group.tokens);
-            assert_eq!(ends.last().unwrap_or(0), tokens);
+            let end = groups.last().map_or(0, |group| group.first + group.tokens);
+            assert_eq!(end, tokens);
         }
     }
 

@@ -258,7 +258,8 @@ impl Quantized {
         let at = tile * columns + column / BLOCK * BLOCK; // In columns of tiles.
         let within = column % BLOCK;
         let first = (at / BLOCK * TILE + lane) * self.width.chunks();
-        let byte = |chunk: usize, place: usize| self.chunks.get(first + chunk).map_or(0, |chunk| chunk[place]);
+        let byte =
+            |chunk: usize, place: usize| self.chunks.get(first + chunk).map_or(0, |chunk| chunk[place]);
         let quant = match self.width {
             Width::Bytes => byte(within / 16, within % 8 * 2 + within % 16 / 8).cast_signed().into(),
             Width::Nibbles { offset } => {

@@ -58,7 +58,12 @@ impl Quantized {
         }
     }
 
-    fn groups<const CHUNKS: usize, const PARTS: usize>(&self, tile: usize, x: &Activations, out: &mut [Lanes]) {
+    fn groups<const CHUNKS: usize, const PARTS: usize>(
+        &self,
+        tile: usize,
+        x: &Activations,
+        out: &mut [Lanes],
+    ) {
         for group in groups(out.len()) {
             match group.tokens {
                 8 => self.group::<CHUNKS, PARTS, 8>(tile, x, group.first, out),
@@ -107,9 +112,9 @@ impl Quantized {
 
 /// 4 rows of weights, and what a group of tokens multiplies them with.
 struct Tile<'a, const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> {
-    chunks: &'a [[[[u8; 16]; CHUNKS]; TILE]],     // [columns / 32]
-    scales: &'a [[[f32; TILE]; PARTS]],           // [columns / 32]
-    quants: &'a [[[[i16; PART]; TOKENS]; 2]],     // [columns / 32]
+    chunks: &'a [[[[u8; 16]; CHUNKS]; TILE]], // [columns / 32]
+    scales: &'a [[[f32; TILE]; PARTS]],       // [columns / 32]
+    quants: &'a [[[[i16; PART]; TOKENS]; 2]], // [columns / 32]
 }
 
 impl<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> Tile<'_, CHUNKS, PARTS, TOKENS> {
@@ -121,7 +126,8 @@ impl<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> Tile<'_, CHUN
             let [a, b, c, d] = columns(&chunks[row]);
             let scales = scales.map(|scales| f32x4::splat(scales[row]));
             for (token, total) in totals.iter_mut().enumerate() {
-                let [first, second] = [0, 1].map(|half| bytemuck::cast::<[i16; PART], [i16x8; 2]>(quants[half][token]));
+                let [first, second] =
+                    [0, 1].map(|half| bytemuck::cast::<[i16; PART], [i16x8; 2]>(quants[half][token]));
                 let first = a.dot(first[0]) + b.dot(first[1]);
                 let second = c.dot(second[0]) + d.dot(second[1]);
                 match scales.as_slice() {

@@ -68,7 +68,7 @@ impl Weights {
 
     /// Whether a program on this platform can hold them.
     pub fn fit(checkpoint: &Checkpoint) -> bool {
-        Weights::size(checkpoint) <= MOST
+        check_size(Weights::size(checkpoint), MOST).is_ok()
     }
 
     /// The longest context whose keys and values can be held beside them, which are floats.

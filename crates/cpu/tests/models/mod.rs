@@ -71,9 +71,10 @@ impl Kind {
         }
         match self {
             Kind::Reference => Box::new(Model::new(checkpoint.config, push!(Weights::builder(checkpoint)))),
-            Kind::Simd => {
-                Box::new(simd::Model::new(checkpoint.config, push!(simd::Weights::builder(checkpoint))))
-            }
+            Kind::Simd => Box::new(simd::Model::new(
+                checkpoint.config,
+                push!(simd::Weights::builder(checkpoint).unwrap()),
+            )),
         }
     }
 }
