@@ -4,7 +4,7 @@
 
 use std::fmt::Debug;
 
-use protocol::{Kv, LoadOptions, ModelSource, Quantize, Request};
+use protocol::{Device, Kv, LoadOptions, ModelSource, Quantize, Request};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{from_value, json, to_value};
@@ -39,8 +39,8 @@ fn a_load_says_only_what_was_chosen() {
         (json!({"context": null}), automatic),
         (json!({"context": 512}), LoadOptions { context: Some(512), ..automatic }),
         (
-            json!({"kv": "f32", "quantize": "q8"}),
-            LoadOptions { context: None, kv: Kv::F32, quantize: Quantize::Q8 },
+            json!({"device": "cpu", "kv": "f32", "quantize": "q8"}),
+            LoadOptions { device: Device::Cpu, context: None, kv: Kv::F32, quantize: Quantize::Q8 },
         ),
     ];
     for (said, expected) in rows {
