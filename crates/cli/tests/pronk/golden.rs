@@ -74,7 +74,9 @@ fn ids_come_from_anywhere() {
     ] {
         assert_eq!(answer.json(), expected);
     }
-    let halves = pronk(&["logits", MODEL, "--ids", "16,3,200", "--json", "--kv", "f16"]).json();
-    assert_ne!(halves["logits"], expected["logits"], "f16 was asked for");
+    let with =
+        |kv| pronk(&["logits", MODEL, "--ids", "16,3,200", "--json", "--device", "gpu", "--kv", kv]).json();
+    let (halves, floats) = (with("f16"), with("f32"));
+    assert_ne!(halves["logits"], floats["logits"], "f16 was asked for");
     assert_eq!(halves["argmax_per_position"], expected["argmax_per_position"]);
 }

@@ -200,3 +200,125 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let [a, b, c, d] = sums;
     ((a + b) + (c + d)).reduce_add() + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use format::layout::WeightType;
+    use format::{GgmlType, RowOrder, Rows, Span, Stored, TensorInfo, TensorName, dequantize, quantize};
+
+    use super::*;
+
+    /// Numbers around zero that are no multiples of anything.
+    fn numbers(seed: usize, count: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i + seed) * 7_919 % 1_009) as f32 / 504.5 - 1.0).collect()
+    }
+
+    /// Blocks of a type: quantized where we can, else of bytes whose every half is a finite number.
+    fn blocks(dtype: GgmlType, weights: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if quantize(dtype, &numbers(1, weights), &mut bytes).is_err() {
+            let count = weights / dtype.block_len() * dtype.block_bytes();
+            bytes = (0..count).map(|i| (i * 37 % 0x60) as u8).collect();
+            if dtype == GgmlType::MXFP4 {
+                // Its scale is the exponent of a power of two, of which a half has the middle ones.
+                bytes.chunks_exact_mut(dtype.block_bytes()).for_each(|block| block[0] = 120);
+            }
+        }
+        bytes
+    }
+
+    /// In two writes, of which the first ends with a tile.
+    fn matrix(dtype: GgmlType, rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
+        let span = Span { file: 0, offset: 0, len: bytes.len() as u64 };
+        let stored = Stored::Rows { span, order: RowOrder::Neighbours };
+        let tensor = &TensorInfo { name: TensorName::LmHead, dtype, rows, columns, stored };
+        let mut matrix = Matrix::new(tensor, WeightType::holding(dtype).unwrap()).unwrap();
+        let first = 4 * (bytes.len() / rows);
+        let (before, after) = bytes.split_at(first.min(bytes.len()));
+        for (first_row, bytes) in [(0, before), (4, after)] {
+            let rows = Rows { tensor, first_row, bytes, laid: None, column_order: None };
+            matrix.write(rows).unwrap();
+        }
+        matrix
+    }
+
+    #[track_caller]
+    fn check(dtype: GgmlType, rows: usize, columns: usize, tokens: usize) {
+        let bytes = blocks(dtype, rows * columns);
+        let mut weights = Vec::new();
+        dequantize(dtype, &bytes, &mut weights).unwrap();
+        let matrix = matrix(dtype, rows, columns, &bytes);
+        for (row, expected) in weights.chunks_exact(columns).enumerate() {
+            for (column, (got, expected)) in matrix.row(row).iter().zip(expected).enumerate() {
+                // A scale of two levels, and a minimum, are rounded before they are used.
+                let bound = 1e-6 * weights.iter().fold(0f32, |most, weight| most.max(weight.abs()));
+                let at = format!("{dtype} {rows} x {columns}: weight [{row}, {column}]");
+                assert!((got - expected).abs() <= bound, "{at}: got {got}, expected {expected}");
+            }
+        }
+
+        let x = numbers(500, tokens * columns);
+        let got = matrix.product(&Activations::new(&x, columns));
+        assert_eq!(got.len(), tokens * rows);
+        for (token, x) in x.chunks_exact(columns).enumerate() {
+            let half_a_quant = x.iter().fold(0f32, |most, x| most.max(x.abs())) / 32_767.0 / 2.0;
+            for (row, weights) in weights.chunks_exact(columns).enumerate() {
+                let expected: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                let sizes: f32 = weights.iter().zip(x).map(|(w, x)| (w * x).abs()).sum();
+                let rounded = weights.iter().map(|weight| weight.abs()).sum::<f32>() * half_a_quant;
+                let bound = f64::from(rounded + 4e-6 * sizes);
+                let got = f64::from(got[token * rows + row]);
+                let at = format!("{dtype} {rows} x {columns}, {tokens} tokens: [{token}, {row}]");
+                assert!(
+                    (got - expected).abs() <= bound,
+                    "{at}: got {got}, expected {expected}, bound {bound}"
+                );
+            }
+        }
+    }
+
+    /// Rows that fill tiles and that don't; tokens that fill groups of every size and that don't.
+    #[test]
+    fn every_type_in_every_shape() {
+        for dtype in GgmlType::SUPPORTED {
+            let columns = dtype.block_len().max(32);
+            for (rows, blocks, tokens) in [(1, 1, 1), (4, 3, 2), (7, 2, 8), (9, 1, 15), (66, 5, 3)] {
+                check(dtype, rows, columns * blocks, tokens);
+            }
+        }
+        // Columns that no block divides are floats'.
+        check(GgmlType::F32, 5, 20, 3);
+        check(GgmlType::BF16, 3, 7, 1);
+    }
+
+    /// `x[order[k]]` is what column `k` is multiplied with, and a row that is looked up is in the activations' order.
+    #[test]
+    fn columns_have_an_order() {
+        let (rows, columns) = (6, 64);
+        let bytes = blocks(GgmlType::Q4_1, rows * columns);
+        let plain = matrix(GgmlType::Q4_1, rows, columns, &bytes);
+        let mut ordered = matrix(GgmlType::Q4_1, rows, columns, &bytes);
+        let order: Vec<u32> = (0..columns as u32).map(|k| (k * 5 + 3) % columns as u32).collect();
+        ordered.order = Some(order.clone());
+
+        let x = numbers(3, 2 * columns);
+        let gathered: Vec<f32> =
+            x.chunks(columns).flat_map(|x| order.iter().map(|at| x[*at as usize])).collect();
+        let expected = plain.product(&Activations::new(&gathered, columns));
+        assert_eq!(ordered.product(&Activations::new(&x, columns)), expected);
+        let row = ordered.row(5);
+        for (k, weight) in plain.row(5).iter().enumerate() {
+            assert_eq!(row[order[k] as usize], *weight, "column {k}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_none() {
+        let matrix = matrix(GgmlType::Q8_0, 4, 32, &blocks(GgmlType::Q8_0, 4 * 32));
+        let mut x = numbers(9, 64);
+        x[40] = f32::NAN;
+        let got = matrix.product(&Activations::new(&x, 32));
+        assert!(got[..4].iter().all(|got| got.is_finite()), "the token before: {got:?}");
+        assert!(got[4..].iter().all(|got| got.is_nan()), "{got:?}");
+    }
+}
