@@ -91,6 +91,7 @@ async function onWhatIsFaster({ browser, outside }) {
     assert.notEqual(other.slice(0, common), first.slice(0, common));
 
     await draw("9", "7");
+    await until("a refusal", () => app.has("error"), { seconds: 60 });
     assert.equal(await app.outcome(), "Sampling: Temperature is 9, but must be 0 to 5; change it and ask again.");
     assert.equal(await app.draft(), CAPITAL);
     await app.dismiss();
