@@ -7,6 +7,7 @@ use protocol::Kernels;
 
 use crate::EngineError;
 use crate::on_cpu::OnCpu;
+use crate::pace::Pace;
 
 /// A model in place.
 #[derive(Debug)]
@@ -102,6 +103,14 @@ impl Backend {
         match self {
             Backend::Gpu(model) => model.chunk(),
             Backend::Cpu(cpu) => cpu.chunk(),
+        }
+    }
+
+    /// How large the steps of a prefill should be.
+    pub(crate) fn pace(&self) -> Pace {
+        match self {
+            Backend::Gpu(_) => Pace::GPU,
+            Backend::Cpu(_) => Pace::CPU,
         }
     }
 

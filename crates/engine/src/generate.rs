@@ -14,12 +14,6 @@ use crate::sampling::settle;
 use crate::{Engine, EngineError, StopFlag};
 use run::{Ends, Run};
 
-/// A prefill step is sized to take about this long, so that Stop is heard and no driver loses patience.
-const PREFILL_SECONDS: f64 = 0.1;
-
-/// Tokens of the first prefill step, before anything has been measured; later steps are multiples of it.
-const FIRST_CHUNK: usize = 4;
-
 /// What happens while an answer is made.
 #[derive(Clone, Debug, PartialEq)]
 pub enum GenerateEvent {
@@ -170,10 +164,11 @@ impl Engine {
         self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
         run.usage.reused_tokens = reused as u32;
         let mut done = reused;
-        let mut chunk = FIRST_CHUNK;
+        let pace = self.backend.pace();
         loop {
             let started = Instant::now();
-            let next = prompt.len().min(done + chunk.min(self.backend.chunk()));
+            let chunk = self.prefill_chunk.unwrap_or(pace.unit).min(self.backend.chunk());
+            let next = prompt.len().min(done + chunk);
             let ids = &prompt[done..next];
             if next == prompt.len() {
                 return Ok(Some(self.backend.prefill(ids)?));
@@ -185,7 +180,7 @@ impl Engine {
             if stop.is_set() {
                 return Ok(None);
             }
-            chunk = next_chunk(chunk, started.elapsed().as_secs_f64());
+            self.prefill_chunk = Some(pace.next_chunk(chunk, started.elapsed().as_secs_f64()));
         }
     }
 
@@ -240,31 +235,5 @@ impl Engine {
             done += ids.len();
         }
         Ok(())
-    }
-}
-
-/// The size of the next prefill step: what would have taken the time aimed at, at most twice the last.
-fn next_chunk(last: usize, seconds: f64) -> usize {
-    let aimed = last as f64 * PREFILL_SECONDS / seconds.max(1e-6);
-    ((aimed as usize).min(2 * last) / FIRST_CHUNK * FIRST_CHUNK).max(FIRST_CHUNK)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefill_steps_grow_towards_the_time_aimed_at() {
-        for (last, seconds, expected) in [
-            (4, 0.01, 8),
-            (8, 0.05, 16),
-            (64, 0.1, 64),
-            (64, 0.2, 32),
-            (4, 3.0, 4),
-            (128, 0.0, 256),
-            (12, 0.09, 12),
-        ] {
-            assert_eq!(next_chunk(last, seconds), expected, "after {last} in {seconds} s");
-        }
     }
 }

@@ -21,6 +21,7 @@ mod memory;
 mod on_cpu;
 mod open;
 mod options;
+mod pace;
 mod progress;
 mod prompt;
 mod quantize;
@@ -58,6 +59,8 @@ pub struct Engine {
     backend: Backend,
     /// The ids whose keys and values are in the cache, in order.
     cached: Vec<u32>,
+    /// Tokens of the next step of a prefill, by how long the last one took.
+    prefill_chunk: Option<usize>,
 }
 
 impl Engine {

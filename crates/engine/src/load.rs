@@ -79,7 +79,8 @@ impl Engine {
         let info = model_info(&checkpoint, origin.files.name(), options);
         let device = device_report(&backend, reason);
         let vocab_size = checkpoint.config.vocab_size;
-        Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached: Vec::new() })
+        let (cached, prefill_chunk) = (Vec::new(), None);
+        Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached, prefill_chunk })
     }
 }
 

@@ -22,13 +22,22 @@ pub enum Extent {
     Fixed(u32),
     /// One for every so many tokens of the step.
     Tokens(u32),
+    /// As many as [`Step::splits`](crate::Step::splits) says: none, and so no dispatch, unless it was called.
+    Splits,
+    /// One in a step that has splits, else no dispatch.
+    IfSplit,
+    /// One in a step that has no splits, else no dispatch.
+    IfWhole,
 }
 
 impl Extent {
-    pub(crate) fn workgroups(self, seq_len: u32) -> u32 {
+    pub(crate) fn workgroups(self, seq_len: u32, splits: u32) -> u32 {
         match self {
             Extent::Fixed(count) => count,
             Extent::Tokens(each) => seq_len.div_ceil(each),
+            Extent::Splits => splits,
+            Extent::IfSplit => splits.min(1),
+            Extent::IfWhole => 1 - splits.min(1),
         }
     }
 }
@@ -46,18 +55,6 @@ struct Spec<'a> {
     constants: Vec<Constant>,
     tensors: Vec<&'a Tensor>,
     workgroups: [Extent; 3],
-}
-
-impl Plan {
-    /// Number of dispatches that a step of this plan makes.
-    pub fn len(&self) -> usize {
-        self.dispatches.len()
-    }
-
-    /// Whether it does nothing.
-    pub fn is_empty(&self) -> bool {
-        self.dispatches.is_empty()
-    }
 }
 
 impl Gpu {

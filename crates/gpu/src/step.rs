@@ -24,6 +24,7 @@ pub(crate) struct UniformArena {
 pub struct Step<'a> {
     gpu: &'a Gpu,
     seq_len: u32,
+    splits: u32,
     offset: u32,
     plans: Vec<&'a Plan>,
 }
@@ -69,11 +70,17 @@ impl Gpu {
         let offset = slot * SLOT_BYTES as u32;
         self.counters.add(|counts| counts.bytes_written += bytes.len() as u64);
         self.queue.write_buffer(&self.uniforms.buffer, u64::from(offset), bytes);
-        Step { gpu: self, seq_len, offset, plans: Vec::with_capacity(5) }
+        Step { gpu: self, seq_len, splits: 0, offset, plans: Vec::with_capacity(5) }
     }
 }
 
 impl<'a> Step<'a> {
+    /// Says how many workgroups an [`Extent::Splits`](crate::Extent::Splits) is, and that there are any.
+    pub fn splits(mut self, splits: u32) -> Step<'a> {
+        self.splits = splits;
+        self
+    }
+
     /// Adds a plan's dispatches behind those already there.
     pub fn run(mut self, plan: &'a Plan) -> Step<'a> {
         self.plans.push(plan);
@@ -98,23 +105,25 @@ impl<'a> Step<'a> {
     fn encode(&self) -> wgpu::CommandEncoder {
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut dispatches = 0;
         pass.set_bind_group(0, &self.gpu.uniforms.group, &[self.offset]);
         for dispatch in self.plans.iter().flat_map(|plan| &plan.dispatches) {
-            let [x, y, z] = dispatch.workgroups.map(|extent| extent.workgroups(self.seq_len));
+            let [x, y, z] = dispatch.workgroups.map(|extent| extent.workgroups(self.seq_len, self.splits));
+            if x.min(y).min(z) == 0 {
+                continue;
+            }
             pass.set_pipeline(&dispatch.pipeline);
             pass.set_bind_group(1, &dispatch.tensors, &[]);
             pass.dispatch_workgroups(x, y, z);
+            dispatches += 1;
         }
         drop(pass);
+        self.gpu.counters.add(|counts| counts.dispatches += dispatches);
         encoder
     }
 
     fn finish(&self, encoder: wgpu::CommandEncoder) -> wgpu::SubmissionIndex {
-        let dispatches = self.plans.iter().map(|plan| plan.len() as u64).sum::<u64>();
-        self.gpu.counters.add(|counts| {
-            counts.dispatches += dispatches;
-            counts.submits += 1;
-        });
+        self.gpu.counters.add(|counts| counts.submits += 1);
         self.gpu.uploads.submitted();
         self.gpu.queue.submit([encoder.finish()])
     }

@@ -5,8 +5,9 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Heads, KvCache, KvType, Output, Rows, SamplingTensors, Weight, WeightType, adjust, argmax, argmax_each,
-    attention, embed, gather, log_probs, matmul, matvec, rms_norm, rope, sample, silu_mul,
+    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, SamplingTensors, SplitRoom, Stream, Weight, WeightType, adjust,
+    argmax, argmax_each, attention, attention_split, embed, embed_one, fills, gate_up, gather, log_probs, matmul_in, matvec,
+    qkv, residual, rms_norm, rope, sample, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ const HIDDEN_SIZE: usize = 4096;
 const INTERMEDIATE_SIZE: usize = 14336;
 const VOCAB_SIZE: usize = 128_256;
 const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
-const ROWS: usize = 1001;
+const ROWS: usize = 1000;
 const CHUNK: usize = 8;
 
 /// Everything that a kernel binds.
@@ -24,15 +25,18 @@ struct Room {
     tokens: Tensor,
     hidden: Tensor,
     normed: Tensor,
-    wanted: Tensor,
+    weighted: Tensor,
+    squares: Tensor,
     norm: Tensor,
     out: Tensor,
+    half: Tensor,
     qkv: Tensor,
     turns: Tensor,
     q: Tensor,
     attended: Tensor,
     gate_up: Tensor,
     act: Tensor,
+    splits: SplitRoom,
     logits: Tensor,
     sampled: Tensor,
     choices: Tensor,
@@ -61,16 +65,26 @@ fn main() -> Result<(), GpuError> {
 fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     for weight in &room.weights {
         embed(plan, weight, 0, &room.tokens, &room.hidden);
+        embed_one(plan, weight, 0, &room.tokens, &room.norm, room.stream());
         for output in [Output::Columns(0), Output::Residual(0)] {
-            matvec(plan, weight, 0..ROWS, &room.hidden, output, &room.out);
-            matmul(plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+            for form in [MatmulForm::Each, MatmulForm::Tiled] {
+                matmul_in(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+            }
+        }
+        matvec(plan, weight, 0..ROWS, room.normed(), 0, &room.out);
+        residual(plan, weight, 0..ROWS, &room.hidden, 0, &room.norm, room.stream());
+        gate_up(plan, weight, room.normed(), &room.half);
+        for cache in room.caches.iter().filter(|cache| fills(cache)) {
+            let attending = Attending { turns: &room.turns, q: &room.q, cache };
+            qkv(plan, weight, 0..ROWS, room.normed(), 0, attending);
         }
     }
-    rms_norm(plan, &room.hidden, &room.norm, 1e-5, Rows::All, &room.normed);
-    rms_norm(plan, &room.hidden, &room.norm, 1e-5, Rows::Wanted, &room.wanted);
+    rms_norm(plan, &room.hidden, &room.norm, 1e-5, &room.normed);
+    weigh(plan, &room.norm, room.stream());
     for cache in &room.caches {
         rope(plan, &room.qkv, &room.turns, &room.q, cache);
         attention(plan, &room.q, cache, &room.attended);
+        attention_split(plan, &room.q, cache, &room.splits, &room.attended);
     }
     silu_mul(plan, &room.gate_up, &room.act);
     gather(plan, &room.hidden, &room.norm, &room.normed);
@@ -82,6 +96,14 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
 }
 
 impl Room {
+    fn stream(&self) -> Stream<'_> {
+        Stream { hidden: &self.hidden, weighted: &self.weighted, squares: &self.squares }
+    }
+
+    fn normed(&self) -> Normed<'_> {
+        Normed { weighted: &self.weighted, squares: &self.squares, eps: 1e-5 }
+    }
+
     fn new(make: &Allocator) -> Result<Room, GpuError> {
         let tensor = |columns| make.tensor("operand", [CHUNK, columns]);
         let row = |columns| make.tensor("operand", [1, columns]);
@@ -93,15 +115,18 @@ impl Room {
             tokens: row(CHUNK)?,
             hidden: tensor(HIDDEN_SIZE)?,
             normed: tensor(HIDDEN_SIZE)?,
-            wanted: row(HIDDEN_SIZE)?,
+            weighted: row(HIDDEN_SIZE)?,
+            squares: row(HIDDEN_SIZE / 4)?,
             norm: row(HIDDEN_SIZE)?,
             out: tensor(ROWS)?,
+            half: row(ROWS / 2)?,
             qkv: tensor(HEADS.qkv_columns())?,
             turns: tensor(HEADS.head_dim)?,
             q: tensor(HEADS.q_columns())?,
             attended: tensor(HEADS.q_columns())?,
             gate_up: tensor(2 * INTERMEDIATE_SIZE)?,
             act: tensor(INTERMEDIATE_SIZE)?,
+            splits: SplitRoom::new(make, HEADS)?,
             logits: row(VOCAB_SIZE)?,
             sampled: row(32)?,
             choices: row(1)?,

@@ -2,30 +2,123 @@
 
 use std::f32::consts::LOG2_E;
 
-use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
+use gpu::{Access, Allocator, Constant, Extent, GpuError, Kernel, Needs, PlanBuilder, Tensor};
 
-use crate::kv::{Heads, KvCache};
+use crate::kv::{Heads, KvCache, POSITION_BLOCK};
 use crate::step::STEP;
 
 /// Query values that a workgroup keeps at hand: with scores, statistics and room to spare inside 16 KiB.
 const QUERY_VALUES: usize = 2048;
 
-/// A dispatch for each part of the cache.
+/// Of q, keys, values and what is written: one tensor or two.
+const BINDINGS: [Access; 5] = [Access::Read, Access::Read, Access::Read, Access::Write, Access::Write];
+
+/// Of the kernel that combines.
+const WORKGROUP_SIZE: u32 = 64;
+
+/// Positions up to which one workgroup takes all of a token's: fewer are not worth a dispatch more.
+const WHOLE: usize = 128;
+
+/// Into how many splits a token's positions are cut at most.
+const SPLITS: usize = 32;
+
+/// Where the splits of a token's attention lie before they are combined.
+#[derive(Debug)]
+pub struct SplitRoom {
+    sums: Tensor,    // [SPLITS, heads * head_dim]
+    weights: Tensor, // [SPLITS, 2 * heads] of (highest, total)
+}
+
+/// How the positions of a decoded token are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Splits {
+    /// Workgroups for each group of heads.
+    pub count: u32,
+    /// Positions each of them takes: a multiple of 64.
+    pub len: u32,
+}
+
+impl Splits {
+    /// Those of a token that sees `kv_len` positions, itself included; none if they are too few.
+    pub fn of(kv_len: usize) -> Option<Splits> {
+        let len = kv_len.div_ceil(SPLITS).next_multiple_of(POSITION_BLOCK);
+        (kv_len > WHOLE).then(|| Splits { count: kv_len.div_ceil(len) as u32, len: len as u32 })
+    }
+}
+
+impl SplitRoom {
+    /// Room for one token.
+    pub fn new(make: &Allocator, heads: Heads) -> Result<SplitRoom, GpuError> {
+        Ok(SplitRoom {
+            sums: make.tensor("attention: sums", [SPLITS, heads.q_columns()])?,
+            weights: make.tensor("attention: weights", [SPLITS, 2 * heads.heads])?,
+        })
+    }
+}
+
+/// A dispatch for each part of the cache, in steps without splits.
 ///
 /// Shapes: `q` and `out` `[chunk, heads * head_dim]`. Token `i` sees the positions up to its own.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn attention<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, out: &'a Tensor) {
+    assert_eq!(q.shape(), out.shape(), "attention: out");
+    let grid = [Extent::Tokens(1), Extent::IfWhole];
+    dispatch(plan, q, cache, include_str!("attention_whole.wgsl"), &[out], grid);
+}
+
+/// The same for the first token only, whose positions several workgroups share, as the step's [`Splits`] say, so that a
+/// device is busy though there is one token. A dispatch for each part of the cache, and one that combines, in steps with
+/// splits: a plan may hold this beside [`attention`], and a step runs one of them.
+pub fn attention_split<'a>(
+    plan: &mut PlanBuilder<'a>,
+    q: &'a Tensor,
+    cache: &'a KvCache,
+    room: &'a SplitRoom,
+    out: &'a Tensor,
+) {
+    let SplitRoom { sums, weights } = room;
+    let heads = cache.heads();
+    assert_eq!(sums.shape(), [SPLITS, heads.q_columns()], "attention: sums");
+    assert_eq!(q.shape(), out.shape(), "attention: out");
+    let grid = [Extent::Fixed(1), Extent::Splits];
+    dispatch(plan, q, cache, include_str!("attention_split.wgsl"), &[sums, weights], grid);
+
+    let quads = (heads.head_dim / 4) as u32;
+    let kernel = Kernel {
+        name: "attention_combine",
+        wgsl: vec![STEP, include_str!("attention_combine.wgsl")],
+        bindings: &[Access::Read, Access::Read, Access::Write],
+        needs: Needs::Nothing,
+    };
+    let constants = [
+        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+        Constant::U32("HEADS", heads.heads as u32),
+        Constant::U32("QUADS", quads),
+    ];
+    let groups = (heads.heads as u32 * quads).div_ceil(WORKGROUP_SIZE);
+    let grid = [Extent::Fixed(groups), Extent::Fixed(1), Extent::IfSplit];
+    plan.dispatch(kernel, &constants, &[sums, weights, out], grid);
+}
+
+/// The dispatches for the parts of the cache. `piece` says which positions a workgroup takes and where its sums go.
+fn dispatch<'a>(
+    plan: &mut PlanBuilder<'a>,
+    q: &'a Tensor,
+    cache: &'a KvCache,
+    piece: &'static str,
+    outputs: &[&'a Tensor],
+    [tokens, splits]: [Extent; 2],
+) {
     let heads = cache.heads();
     assert_eq!(q.shape()[1], heads.q_columns(), "attention: q");
-    assert_eq!(q.shape(), out.shape(), "attention: out");
 
     let [quad, kv] = cache.dtype().wgsl();
     let (group, heads_per_kv) = (group(heads), heads.heads / heads.kv_heads);
     for part in cache.parts() {
         let kernel = Kernel {
             name: "attention",
-            wgsl: vec![STEP, quad, kv, include_str!("attention.wgsl")],
-            bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
+            wgsl: vec![STEP, quad, kv, piece, include_str!("attention.wgsl")],
+            bindings: &BINDINGS[..3 + outputs.len()],
             needs: Needs::Nothing,
         };
         let mut constants = vec![
@@ -36,9 +129,8 @@ pub fn attention<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCac
         ];
         constants.extend(cache.constants(part));
         let groups = (part.kv_heads * heads_per_kv / group) as u32;
-        let tensors = [q, &part.keys, &part.values, out];
-        let grid = [Extent::Fixed(groups), Extent::Tokens(1), Extent::Fixed(1)];
-        plan.dispatch(kernel, &constants, &tensors, grid);
+        let tensors = [&[q, &part.keys, &part.values], outputs].concat();
+        plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), tokens, splits]);
     }
 }
 
@@ -55,7 +147,7 @@ mod tests {
     use crate::check::{assert_close, gpu, random, run, upload};
     use crate::kv::{Half, stored};
     use crate::{KvType, StepParams};
-    use gpu::Allocator;
+    use gpu::Gpu;
     use pollster::block_on;
 
     /// `keys` and `values` are `[positions, kv_heads * head_dim]`; token `i` of `q` sees `position + i + 1` of them.
@@ -126,13 +218,46 @@ mod tests {
         let got = run(&gpu, params, &out, |plan| attention(plan, &q_gpu, &cache, &out));
 
         let computed = seq_len * heads.q_columns();
-        assert_close(
-            "out",
-            &got[..computed],
-            &reference(heads, position, &q[..computed], &keys, &values),
-            2e-5,
-        );
+        let expected = reference(heads, position, &q[..computed], &keys, &values);
+        assert_close("out", &got[..computed], &expected, 2e-5);
         assert_eq!(got[computed..], vec![5.0; heads.q_columns()], "the token behind the step");
+
+        if seq_len == 1 {
+            let got = split(&gpu, &cache, position, &q_gpu);
+            assert_close("out, of splits", &got[..computed], &expected, 2e-5);
+            assert_eq!(got[computed..], vec![5.0; heads.q_columns()], "the token behind, of splits");
+        }
+    }
+
+    /// The same for one token in splits, of 64 positions if there are too few for more.
+    fn split(gpu: &Gpu, cache: &KvCache, position: usize, q: &Tensor) -> Vec<f32> {
+        let shape = q.shape();
+        let out = upload(gpu, "out", shape, &vec![5.0; shape[0] * shape[1]]);
+        let room = block_on(gpu.allocate("splits", |make| SplitRoom::new(make, cache.heads()))).unwrap();
+        let few = Splits { count: (position + 1).div_ceil(64) as u32, len: 64 };
+        let splits = Splits::of(position + 1).unwrap_or(few);
+        let mut plan = gpu.plan();
+        attention_split(&mut plan, q, cache, &room, &out);
+        let plan = block_on(plan.finish()).unwrap();
+        let params =
+            StepParams { position: position as u32, seq_len: 1, split_len: splits.len, ..Default::default() };
+        gpu.step(1, &params).splits(splits.count).run(&plan).submit().unwrap();
+        block_on(gpu.read_f32(&out)).unwrap()
+    }
+
+    #[test]
+    fn positions_are_cut_into_whole_tiles_and_few_splits() {
+        for (kv_len, expected) in [
+            (1, None),
+            (128, None),
+            (129, Some((3, 64))),
+            (2048, Some((32, 64))),
+            (2049, Some((17, 128))),
+            (131_072, Some((32, 4096))),
+        ] {
+            let found = Splits::of(kv_len).map(|splits| (splits.count, splits.len));
+            assert_eq!(found, expected, "{kv_len}");
+        }
     }
 
     #[test]
@@ -142,7 +267,7 @@ mod tests {
 
     #[test]
     fn decode_just_around_a_tile() {
-        for position in [62, 63, 64, 127, 128] {
+        for position in [0, 62, 63, 64, 127, 128, 2047, 2048] {
             check(Heads { heads: 6, kv_heads: 2, head_dim: 32 }, KvType::F32, position, 1);
         }
     }

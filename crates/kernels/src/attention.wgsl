@@ -2,11 +2,11 @@
 // which share every read of K and V. It walks the cache in tiles of 64 positions with a running maximum and sum
 // (online softmax), in base 2: SCALE = log2(e) / sqrt(head_dim).
 // A cache may lie in several parts, by kv heads. Each dispatch computes the query heads of one part, from FIRST_HEAD on.
+// Another piece says which positions a workgroup takes (`first_position`, `end_position`) and where its sums go (`put`).
 
 @group(1) @binding(0) var<storage, read> q: array<vec4f>;           // [seq_len, heads * head_dim]
 @group(1) @binding(1) var<storage, read> keys: array<Quad>;         // kv.wgsl
 @group(1) @binding(2) var<storage, read> values: array<Quad>;       // kv.wgsl
-@group(1) @binding(3) var<storage, read_write> out: array<vec4f>;   // [seq_len, heads * head_dim]
 
 const TILE = 64u; // Positions a turn, and invocations a workgroup.
 const OUTPUTS = GROUP * QUADS;
@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let kv_head = group.x * GROUP / HEADS_PER_KV;
     let token = group.y;
     let first_output = (token * HEADS + FIRST_HEAD) * QUADS + group.x * OUTPUTS;
-    let kv_len = step.position + token + 1u;
+    let kv_len = min(step.position + token + 1u, end_position(group.z));
 
     for (var i = lane; i < OUTPUTS; i += TILE) {
         queries[i] = q[first_output + i] * SCALE;
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     workgroupBarrier();
 
-    for (var start = 0u; start < kv_len; start += TILE) {
+    for (var start = first_position(group.z); start < kv_len; start += TILE) {
         score(kv_head, start + lane, kv_len, lane);
         workgroupBarrier();
         if lane < GROUP {
@@ -72,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var j = 0u; j < OUTPUTS_PER_LANE; j++) {
         let output = lane + j * TILE;
         if output < OUTPUTS {
-            out[first_output + output] = sums[j] / total[output / QUADS];
+            put(group.z, first_output + output, sums[j], output / QUADS);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! What the operations' tests share: devices of both tiers, seeded numbers, one comparison.
 
+use std::ops::Range;
+
 use format::GgmlType;
 use gpu::{Gpu, Plan, PlanBuilder, Tensor, TierChoice};
 use half::f16;
 use pollster::block_on;
 
-use crate::{StepParams, Weight, WeightType};
+use crate::{Normed, StepParams, Weight, WeightType};
 
 /// A device for each tier. Opened anew for each test: a device belongs to one thread.
 pub(crate) fn gpus() -> [Gpu; 2] {
@@ -106,6 +108,71 @@ pub(crate) fn run<'a>(
     let plan: Plan = block_on(builder.finish()).unwrap();
     gpu.step(params.seq_len, &params).run(&plan).submit().unwrap();
     block_on(gpu.read_f32(out)).unwrap()
+}
+
+/// The residual stream of one token on the device, filled with seeded numbers, and on the CPU.
+pub(crate) struct Stream {
+    pub(crate) hidden: Tensor,
+    pub(crate) weighted: Tensor,
+    pub(crate) squares: Tensor,
+    pub(crate) gain: Tensor,
+    values: StreamValues,
+    gains: Vec<f32>,
+}
+
+/// What is in a [`Stream`].
+#[derive(Clone)]
+pub(crate) struct StreamValues {
+    pub(crate) hidden: Vec<f32>,
+    pub(crate) weighted: Vec<f32>,
+    pub(crate) squares: Vec<f32>,
+}
+
+/// Far above Llama's 1e-5, so that leaving it out shows.
+const EPS: f32 = 0.5;
+
+impl Stream {
+    pub(crate) fn new(gpu: &Gpu, seed: u32, hidden_size: usize) -> Stream {
+        let (hidden, gains) = (random(seed, hidden_size), random(seed + 1000, hidden_size));
+        let weighted: Vec<f32> = hidden.iter().zip(&gains).map(|(x, gain)| x * gain).collect();
+        let squares: Vec<f32> = hidden.chunks_exact(4).map(|quad| quad.iter().map(|x| x * x).sum()).collect();
+        Stream {
+            hidden: upload(gpu, "hidden", [1, hidden_size], &hidden),
+            weighted: upload(gpu, "weighted", [1, hidden_size], &weighted),
+            squares: upload(gpu, "squares", [1, hidden_size / 4], &squares),
+            gain: upload(gpu, "gain", [1, hidden_size], &gains),
+            values: StreamValues { hidden, weighted, squares },
+            gains,
+        }
+    }
+
+    pub(crate) fn borrowed(&self) -> crate::Stream<'_> {
+        crate::Stream { hidden: &self.hidden, weighted: &self.weighted, squares: &self.squares }
+    }
+
+    pub(crate) fn normed(&self) -> Normed<'_> {
+        Normed { weighted: &self.weighted, squares: &self.squares, eps: EPS }
+    }
+
+    /// What a product of it sees.
+    pub(crate) fn normed_values(&self) -> Vec<f32> {
+        let StreamValues { hidden, weighted, .. } = &self.values;
+        let mean_square = hidden.iter().map(|x| x * x).sum::<f32>() / hidden.len() as f32;
+        weighted.iter().map(|x| x / (mean_square + EPS).sqrt()).collect()
+    }
+
+    /// What it has to be after `y` was added to these columns, whose ends are multiples of 4.
+    pub(crate) fn after(&self, columns: Range<usize>, y: &[f32]) -> StreamValues {
+        let mut values = self.values.clone();
+        for (column, y) in columns.clone().zip(y) {
+            values.hidden[column] += y;
+            values.weighted[column] = values.hidden[column] * self.gains[column];
+        }
+        for quad in columns.start / 4..columns.end / 4 {
+            values.squares[quad] = values.hidden[4 * quad..][..4].iter().map(|x| x * x).sum();
+        }
+        values
+    }
 }
 
 /// Every element within `bound` of the expected one, relative to the largest expected.

@@ -2,8 +2,8 @@
 
 use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor};
 
-use crate::Weight;
 use crate::step::STEP;
+use crate::{Stream, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
 
@@ -18,24 +18,64 @@ pub fn embed<'a>(
     out: &'a Tensor,
 ) {
     assert_eq!(out.shape(), [tokens.shape()[1], table.shape()[1]], "embed: out");
-
     let kernel = Kernel {
         name: "embed",
-        wgsl: [vec![STEP], table.wgsl(), vec![include_str!("embed.wgsl")]].concat(),
+        wgsl: wgsl(table, include_str!("embed_rows.wgsl")),
         bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
+    let tensors = [&table.words, &table.scales, tokens, out];
+    let one = Extent::Fixed(1);
+    plan.dispatch(kernel, &constants(table, first_row), &tensors, [Extent::Tokens(1), one, one]);
+}
+
+/// The same of the first token, whose residual stream it begins; `gain` `[1, hidden_size]` is the first norm's.
+pub fn embed_one<'a>(
+    plan: &mut PlanBuilder<'a>,
+    table: &'a Weight,
+    first_row: usize,
+    tokens: &'a Tensor,
+    gain: &'a Tensor,
+    stream: Stream<'a>,
+) {
+    stream.check();
+    assert_eq!(stream.hidden.shape()[1], table.shape()[1], "embed: hidden");
+    assert_eq!(gain.shape(), [1, table.shape()[1]], "embed: gain");
+    let kernel = Kernel {
+        name: "embed",
+        wgsl: wgsl(table, include_str!("embed_stream.wgsl")),
+        bindings: &[
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Read,
+            Access::Write,
+            Access::Write,
+            Access::Write,
+        ],
+        needs: Needs::Nothing,
+    };
+    let Stream { hidden, weighted, squares } = stream;
+    let tensors = [&table.words, &table.scales, tokens, gain, hidden, weighted, squares];
+    let one = Extent::Fixed(1);
+    plan.dispatch(kernel, &constants(table, first_row), &tensors, [one, one, one]);
+}
+
+fn wgsl(table: &Weight, put: &'static str) -> Vec<&'static str> {
+    [vec![STEP], table.wgsl(), vec![put, include_str!("embed.wgsl")]].concat()
+}
+
+fn constants(table: &Weight, first_row: usize) -> Vec<Constant> {
     let mut constants =
         vec![Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE), Constant::U32("FIRST_ROW", first_row as u32)];
     constants.extend(table.constants());
-    let tensors = [&table.words, &table.scales, tokens, out];
-    plan.dispatch(kernel, &constants, &tensors, [Extent::Tokens(1), Extent::Fixed(1), Extent::Fixed(1)]);
+    constants
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{assert_close, gpu, random, run, upload, weight};
+    use crate::check::{self, assert_close, gpu, random, run, upload, weight};
     use crate::{StepParams, WeightType};
 
     const ROWS: usize = 37;
@@ -79,5 +119,47 @@ mod tests {
     #[test]
     fn rows_of_other_shards_are_left_alone() {
         check(&[9, 46, 47, 0, u32::MAX, 25], 3);
+    }
+
+    /// The stream of a token is its row; a token of another shard leaves it alone.
+    #[test]
+    fn one_token_begins_its_stream() {
+        const FIRST_ROW: usize = 10;
+        let gpu = gpu();
+        for (seed, dtype) in (1..).zip(WeightType::ALL) {
+            let (table, values) = weight(&gpu, seed, dtype, [ROWS, 512]);
+            for (id, row) in [(FIRST_ROW + 36, Some(36)), (FIRST_ROW, Some(0)), (FIRST_ROW - 1, None)] {
+                let tokens = upload(&gpu, "tokens", [1, 3], &[]);
+                gpu.write(&tokens, 0, &[id as u32, 0, 0]);
+                let stream = check::Stream::new(&gpu, seed + 90, 512);
+                let params = StepParams { seq_len: 1, ..Default::default() };
+                let hidden = run(&gpu, params, &stream.hidden, |plan| {
+                    embed_one(plan, &table, FIRST_ROW, &tokens, &stream.gain, stream.borrowed());
+                });
+                let before = stream.after(0..0, &[]);
+                let change: Vec<f32> = match row {
+                    Some(row) => {
+                        let row = &values[row * 512..][..512];
+                        row.iter().zip(&before.hidden).map(|(new, old)| new - old).collect()
+                    }
+                    None => vec![0.0; 512],
+                };
+                let expected = stream.after(0..512, &change);
+                let read = |tensor| pollster::block_on(gpu.read_f32(tensor)).unwrap();
+                assert_close(&format!("{dtype:?} {id}: hidden"), &hidden, &expected.hidden, 1e-5);
+                assert_close(
+                    &format!("{dtype:?} {id}: weighted"),
+                    &read(&stream.weighted),
+                    &expected.weighted,
+                    1e-5,
+                );
+                assert_close(
+                    &format!("{dtype:?} {id}: squares"),
+                    &read(&stream.squares),
+                    &expected.squares,
+                    1e-5,
+                );
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each `.rs` adds its dispatch to a plan and holds, in its test module, the same operation on the CPU.
 //! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`format::layout`] says.
-//! Pieces that several shaders share: `step.wgsl`, `sampling.wgsl`, `reduce.wgsl`, `tile.wgsl`, `best.wgsl`, `kv*.wgsl`,
+//! Pieces that several shaders share: `step.wgsl`, `sampling.wgsl`, `reduce.wgsl`, `tile.wgsl`, `turn.wgsl`, `best.wgsl`, `kv*.wgsl`,
 //! `quants_*.wgsl` and `scales_*.wgsl`. Drawing a token is held to `cpu`'s sampler, which draws too.
 
 mod adjust;
@@ -10,18 +10,22 @@ mod argmax;
 mod argmax_each;
 mod attention;
 mod embed;
+mod gate_up;
 mod gather;
 mod kv;
 mod log_probs;
 mod matmul;
 mod matvec;
 mod output;
+mod qkv;
+mod residual;
 mod rms_norm;
 mod rope;
 mod sample;
 mod sampling;
 mod silu_mul;
 mod step;
+mod weigh;
 mod weight;
 
 #[cfg(test)]
@@ -30,18 +34,22 @@ mod check;
 pub use adjust::adjust;
 pub use argmax::{NOT_A_NUMBER, argmax};
 pub use argmax_each::argmax_each;
-pub use attention::attention;
-pub use embed::embed;
+pub use attention::{SplitRoom, Splits, attention, attention_split};
+pub use embed::{embed, embed_one};
+pub use gate_up::gate_up;
 pub use gather::gather;
 pub use kv::{Heads, KvCache, KvType};
 pub use log_probs::log_probs;
-pub use matmul::matmul;
-pub use matvec::matvec;
+pub use matmul::{MatmulForm, matmul, matmul_in};
+pub use matvec::{Normed, matvec};
 pub use output::Output;
-pub use rms_norm::{Rows, rms_norm};
+pub use qkv::{Attending, fills, qkv};
+pub use residual::{Stream, residual};
+pub use rms_norm::rms_norm;
 pub use rope::{RopeTable, rope};
 pub use sample::sample;
 pub use sampling::{LOG_PROBS_ROW, SamplingTensors};
 pub use silu_mul::silu_mul;
 pub use step::StepParams;
+pub use weigh::weigh;
 pub use weight::{Weight, WeightType};

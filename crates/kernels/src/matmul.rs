@@ -1,4 +1,7 @@
 //! Matrix-matrix product `out = X Wᵀ`, the work of prefill.
+//!
+//! Two forms of one operation: through workgroup memory, where a GPU computes; without any, where the CPU stands for one,
+//! which keeps all of an invocation's values somewhere else at every barrier.
 
 use std::ops::Range;
 
@@ -10,14 +13,51 @@ use crate::{Output, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
 
-/// Tokens an invocation takes. Mirrors `TOKENS` in `matmul.wgsl`.
-const TOKENS: u32 = 4;
+/// Which form is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatmulForm {
+    /// For the CPU: an invocation takes a few rows and tokens.
+    Each,
+    /// For a GPU: a workgroup takes many of both.
+    Tiled,
+}
+
+impl MatmulForm {
+    /// Rows and tokens that a workgroup takes. Mirrors `TOKENS` and `SIDE` in the shaders.
+    fn extent(self) -> [u32; 2] {
+        match self {
+            MatmulForm::Each => [TILE as u32 * WORKGROUP_SIZE, 4],
+            MatmulForm::Tiled => [64, 64],
+        }
+    }
+
+    fn wgsl(self) -> &'static str {
+        match self {
+            MatmulForm::Each => include_str!("matmul_each.wgsl"),
+            MatmulForm::Tiled => include_str!("matmul_tiled.wgsl"),
+        }
+    }
+}
 
 /// Shapes: `weight` `[all rows, columns]`, of which `rows` are computed, from one multiple of 4 to another or to the end;
 /// `x` `[chunk, columns]`, `out` `[at most chunk, at least all rows]`.
 /// Only the step's `seq_len` tokens of them are computed; `out` must have room for them.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn matmul<'a>(
+    plan: &mut PlanBuilder<'a>,
+    weight: &'a Weight,
+    rows: Range<usize>,
+    x: &'a Tensor,
+    output: Output,
+    out: &'a Tensor,
+) {
+    let form = if plan.gpu().report().software { MatmulForm::Each } else { MatmulForm::Tiled };
+    matmul_in(form, plan, weight, rows, x, output, out);
+}
+
+/// The same in a form of the caller's choice.
+pub fn matmul_in<'a>(
+    form: MatmulForm,
     plan: &mut PlanBuilder<'a>,
     weight: &'a Weight,
     rows: Range<usize>,
@@ -32,7 +72,7 @@ pub fn matmul<'a>(
 
     let kernel = Kernel {
         name: "matmul",
-        wgsl: [vec![STEP], weight.wgsl(), vec![include_str!("matmul.wgsl")]].concat(),
+        wgsl: [vec![STEP], weight.wgsl(), vec![include_str!("matmul_store.wgsl"), form.wgsl()]].concat(),
         bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
@@ -43,14 +83,11 @@ pub fn matmul<'a>(
     constants.extend(weight.constants());
     constants.extend(weight.tiles(&rows));
     constants.extend(output.constants());
-    let groups = (rows.len().div_ceil(TILE) as u32).div_ceil(WORKGROUP_SIZE);
+    let [group_rows, group_tokens] = form.extent();
+    let groups = (rows.len() as u32).div_ceil(group_rows);
     let tensors = [&weight.words, &weight.scales, x, out];
-    plan.dispatch(
-        kernel,
-        &constants,
-        &tensors,
-        [Extent::Fixed(groups), Extent::Tokens(TOKENS), Extent::Fixed(1)],
-    );
+    let grid = [Extent::Fixed(groups), Extent::Tokens(group_tokens), Extent::Fixed(1)];
+    plan.dispatch(kernel, &constants, &tensors, grid);
 }
 
 #[cfg(test)]
@@ -72,7 +109,7 @@ mod tests {
         check_some(seq_len, rows, 0..rows, blocks, output);
     }
 
-    /// Every type. `out` has a token and some columns more than are computed, to catch stores out of place.
+    /// Every type in both forms. `out` has a token and some columns more than are computed, to catch stores out of place.
     #[track_caller]
     fn check_some(seq_len: usize, all_rows: usize, rows: Range<usize>, blocks: usize, output: Output) {
         let gpu = gpu();
@@ -85,11 +122,7 @@ mod tests {
             let out = upload(&gpu, "out", [chunk, width], &before);
             let x_gpu = upload(&gpu, "x", [chunk, columns], &x);
 
-            let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
-            let got =
-                run(&gpu, params, &out, |plan| matmul(plan, &weight, rows.clone(), &x_gpu, output, &out));
-
-            let mut expected = before;
+            let mut expected = before.clone();
             let values = &values[rows.start * columns..rows.end * columns];
             let y = reference(values, &x[..seq_len * columns], columns);
             for (into, y) in expected.chunks_exact_mut(width).zip(y.chunks_exact(rows.len())) {
@@ -97,8 +130,15 @@ mod tests {
                     *into = if matches!(output, Output::Residual(_)) { *into + y } else { *y };
                 }
             }
-            let what = format!("{dtype:?} {seq_len} x {rows:?} of [{all_rows}, {columns}]");
-            assert_close(&what, &got, &expected, 1e-5);
+            for form in [MatmulForm::Each, MatmulForm::Tiled] {
+                gpu.write_f32(&out, 0, &before);
+                let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
+                let got = run(&gpu, params, &out, |plan| {
+                    matmul_in(form, plan, &weight, rows.clone(), &x_gpu, output, &out);
+                });
+                let what = format!("{form:?} {dtype:?} {seq_len} x {rows:?} of [{all_rows}, {columns}]");
+                assert_close(&what, &got, &expected, 1e-5);
+            }
         }
     }
 

@@ -1,28 +1,30 @@
-// out = W x, for one token, without subgroups. 16 lanes take 4 rows; their partial sums meet in workgroup memory
-// behind one barrier.
+// A product for one token, without subgroups. 16 lanes take a tile of rows; their partial sums meet in workgroup memory
+// behind one barrier. Other pieces say what a tile is (`Sum`, `block_sum`), how activations are normalised
+// (`squares_of`, `norm_scale`), and where results go (`store_tile`).
 
-@group(1) @binding(2) var<storage, read> x: array<vec4f>;         // [1, columns]
-@group(1) @binding(3) var<storage, read_write> out: array<f32>;   // [1, out columns]
+@group(1) @binding(2) var<storage, read> x: array<vec4f>; // [1, columns]
 
 const LANES = 16u;
 
-var<workgroup> partial: array<vec4f, WORKGROUP_SIZE>;
+var<workgroup> partial: array<Sum, WORKGROUP_SIZE>;
+var<workgroup> partial_squares: array<f32, WORKGROUP_SIZE>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
     let tile = FIRST_TILE + group.x * TILES_PER_GROUP + index / LANES;
     let lane = index % LANES;
-    var sum = vec4f(0.0);
-    for (var block = lane; block < BLOCKS && tile < END_TILE; block += LANES) {
-        sum += tile_dot(load_tile(tile, block), load_block(block));
+    if tile < END_TILE {
+        partial[index] = lane_sum(tile, lane, LANES);
     }
-    partial[index] = sum;
+    partial_squares[index] = squares_of(lane, LANES);
     workgroupBarrier();
     if lane == 0u && tile < END_TILE {
-        var y = vec4f(0.0);
-        for (var other = 0u; other < LANES; other++) {
-            y += partial[index + other];
+        var sum = partial[index];
+        var squares = partial_squares[index];
+        for (var other = 1u; other < LANES; other++) {
+            sum += partial[index + other];
+            squares += partial_squares[index + other];
         }
-        store_tile(tile, y);
+        store_tile(tile, sum * norm_scale(squares));
     }
 }

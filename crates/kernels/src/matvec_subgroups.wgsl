@@ -1,8 +1,8 @@
-// out = W x, for one token. A subgroup takes 4 rows, a lane every so manieth block of them; one sum across lanes
-// at the end, no barrier, no workgroup memory.
+// A product for one token. A subgroup takes a tile of rows, a lane every so manieth block of them; one sum across lanes
+// at the end, no barrier, no workgroup memory. Other pieces say what a tile is (`Sum`, `block_sum`, `across`), how
+// activations are normalised (`squares_of`, `norm_scale`), and where results go (`store_tile`).
 
-@group(1) @binding(2) var<storage, read> x: array<vec4f>;         // [1, columns]
-@group(1) @binding(3) var<storage, read_write> out: array<f32>;   // [1, out columns]
+@group(1) @binding(2) var<storage, read> x: array<vec4f>; // [1, columns]
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -13,21 +13,14 @@ fn main(
     let lanes = min(subgroup_size, WORKGROUP_SIZE);
     let subgroups = WORKGROUP_SIZE / lanes;
     let lane = index % lanes;
+    let scale = norm_scale(subgroupAdd(squares_of(lane, lanes)));
     // One turn where all subgroups have MIN_SIZE lanes; more where they are wider and so fewer.
     for (var turn = 0u; turn < TILES_PER_GROUP / subgroups; turn++) {
         let tile = FIRST_TILE + group.x * TILES_PER_GROUP + turn * subgroups + index / lanes;
         // The last workgroup computes its last tile again instead of leaving: subgroupAdd needs every lane.
-        let y = subgroupAdd(lane_dot(min(tile, END_TILE - 1u), lane, lanes));
+        let sum = across(lane_sum(min(tile, END_TILE - 1u), lane, lanes));
         if lane == 0u && tile < END_TILE {
-            store_tile(tile, y);
+            store_tile(tile, sum * scale);
         }
     }
-}
-
-fn lane_dot(tile: u32, lane: u32, lanes: u32) -> vec4f {
-    var sum = vec4f(0.0);
-    for (var block = lane; block < BLOCKS; block += lanes) {
-        sum += tile_dot(load_tile(tile, block), load_block(block));
-    }
-    return sum;
 }

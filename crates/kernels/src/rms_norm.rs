@@ -8,32 +8,18 @@ use crate::step::STEP;
 
 const WORKGROUP_SIZE: u32 = 64;
 
-/// Which rows are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// Every token of the step, each to its own row.
-    All,
-    /// The one whose logits are wanted, to row 0.
-    Wanted,
-}
-
-/// Shapes: `x` `[chunk, hidden_size]`, `weight` `[1, hidden_size]`, `out` as `x`, or `[1, hidden_size]`.
+/// Shapes: `x` and `out` `[chunk, hidden_size]`, `weight` `[1, hidden_size]`.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn rms_norm<'a>(
     plan: &mut PlanBuilder<'a>,
     x: &'a Tensor,
     weight: &'a Tensor,
     eps: f32,
-    rows: Rows,
     out: &'a Tensor,
 ) {
-    let [chunk, hidden_size] = x.shape();
+    let [_, hidden_size] = x.shape();
     assert_eq!(weight.shape(), [1, hidden_size], "rms_norm: weight");
-    let (one_row, out_rows, workgroups) = match rows {
-        Rows::All => (0, chunk, Extent::Tokens(1)),
-        Rows::Wanted => (1, 1, Extent::Fixed(1)),
-    };
-    assert_eq!(out.shape(), [out_rows, hidden_size], "rms_norm: out");
+    assert_eq!(out.shape(), x.shape(), "rms_norm: out");
 
     let kernel = Kernel {
         name: "rms_norm",
@@ -44,10 +30,9 @@ pub fn rms_norm<'a>(
     let constants = [
         Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
         Constant::U32("HIDDEN_SIZE", hidden_size as u32),
-        Constant::U32("ONE_ROW", one_row),
         Constant::F32("EPS", eps),
     ];
-    plan.dispatch(kernel, &constants, &[x, weight, out], [workgroups, Extent::Fixed(1), Extent::Fixed(1)]);
+    plan.dispatch(kernel, &constants, &[x, weight, out], [Extent::Tokens(1), Extent::Fixed(1), Extent::Fixed(1)]);
 }
 
 #[cfg(test)]
@@ -69,40 +54,29 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(seq_len: usize, hidden_size: usize, rows: Rows) {
+    fn check(seq_len: usize, hidden_size: usize) {
         let (x, weight) = (random(1, seq_len * hidden_size), random(2, hidden_size));
         let gpu = gpu();
         let x_gpu = upload(&gpu, "x", [seq_len, hidden_size], &x);
         let weight_gpu = upload(&gpu, "weight", [1, hidden_size], &weight);
-        let row = seq_len - 1;
-        let (out_rows, wanted) = match rows {
-            Rows::All => (seq_len, &x[..]),
-            Rows::Wanted => (1, &x[row * hidden_size..]),
-        };
-        let out = upload(&gpu, "out", [out_rows, hidden_size], &vec![0.0; out_rows * hidden_size]);
-
-        let params = StepParams { seq_len: seq_len as u32, row: row as u32, ..Default::default() };
-        let got = run(&gpu, params, &out, |plan| rms_norm(plan, &x_gpu, &weight_gpu, EPS, rows, &out));
-        assert_close("rms_norm", &got, &reference(wanted, &weight), 1e-5);
+        let out = upload(&gpu, "out", [seq_len, hidden_size], &[]);
+        let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
+        let got = run(&gpu, params, &out, |plan| rms_norm(plan, &x_gpu, &weight_gpu, EPS, &out));
+        assert_close("rms_norm", &got, &reference(&x, &weight), 1e-5);
     }
 
     #[test]
     fn one_row_of_llama_3_1_8b() {
-        check(1, 4096, Rows::All);
+        check(1, 4096);
     }
 
     #[test]
     fn rows_do_not_mix() {
-        check(3, 1000, Rows::All); // Not a multiple of the workgroup.
+        check(3, 1000); // Not a multiple of the workgroup.
     }
 
     #[test]
     fn row_shorter_than_the_workgroup() {
-        check(2, 5, Rows::All);
-    }
-
-    #[test]
-    fn the_wanted_row_goes_to_the_front() {
-        check(3, 96, Rows::Wanted);
+        check(2, 5);
     }
 }

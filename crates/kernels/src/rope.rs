@@ -55,7 +55,7 @@ pub fn rope<'a>(
     for part in cache.parts() {
         let kernel = Kernel {
             name: "rope",
-            wgsl: vec![STEP, quad, kv, include_str!("rope.wgsl")],
+            wgsl: vec![STEP, quad, kv, include_str!("turn.wgsl"), include_str!("rope.wgsl")],
             bindings: &[Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
             needs: Needs::Nothing,
         };

@@ -1,5 +1,4 @@
 // Turns q and k by their position, and puts k and v into the KV cache. One invocation takes a span: SPAN times 4 values.
-// Pairs are adjacent, as in GGUF and Meta's own files: (x0, x1) -> (x0 cos - x1 sin, x0 sin + x1 cos).
 // A few columns of k are far larger than the others, and so are those of q: rounded to bytes, they alone would spoil the
 // scores. So where there are scales, q and k go through a Hadamard transform, which spreads each column over others.
 // It is orthogonal: scores stay what they are, and nobody else needs to know.
@@ -107,14 +106,4 @@ fn spread(values: array<vec4f, SPAN>) -> array<vec4f, SPAN> {
 
 fn turned(token: u32, column: u32) -> vec4f {
     return turn(qkv[token * ROW_QUADS + column], turns[token * QUADS + column % QUADS]);
-}
-
-// `by` is (cos, sin) of the first pair, then of the second.
-fn turn(x: vec4f, by: vec4f) -> vec4f {
-    return vec4f(
-        x.x * by.x - x.y * by.y,
-        x.x * by.y + x.y * by.x,
-        x.z * by.z - x.w * by.w,
-        x.z * by.w + x.w * by.z,
-    );
 }

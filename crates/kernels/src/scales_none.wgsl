@@ -13,3 +13,7 @@ fn load_scales(tile: u32, block: u32) -> Scales {
 fn scaled(scales: Scales, low: vec4f, high: vec4f, low_sum: f32, high_sum: f32) -> vec4f {
     return low + high;
 }
+
+fn dequantized(scales: Scales, row: u32, index: u32, quants: vec4f) -> vec4f {
+    return quants;
+}

@@ -17,3 +17,7 @@ fn scaled(scales: Scales, low: vec4f, high: vec4f, low_sum: f32, high_sum: f32) 
     }
     return scales.scale * (low + high - OFFSET * (low_sum + high_sum));
 }
+
+fn dequantized(scales: Scales, row: u32, index: u32, quants: vec4f) -> vec4f {
+    return scales.scale[row] * (quants - OFFSET);
+}

@@ -24,3 +24,10 @@ fn scaled(scales: Scales, low: vec4f, high: vec4f, low_sum: f32, high_sum: f32) 
     }
     return scales.scale * (low + high) + scales.second * sum;
 }
+
+fn dequantized(scales: Scales, row: u32, index: u32, quants: vec4f) -> vec4f {
+    if SECOND_IS_ZERO == 1u {
+        return scales.scale[row] * (quants - scales.second[row]);
+    }
+    return scales.scale[row] * quants + scales.second[row];
+}

@@ -31,3 +31,8 @@ fn load_scales(tile: u32, block: u32) -> Scales {
 fn scaled(scales: Scales, low: vec4f, high: vec4f, low_sum: f32, high_sum: f32) -> vec4f {
     return scales.low * low + scales.high * high - scales.low_minimum * low_sum - scales.high_minimum * high_sum;
 }
+
+fn dequantized(scales: Scales, row: u32, index: u32, quants: vec4f) -> vec4f {
+    let minimum = select(scales.low_minimum, scales.high_minimum, index > 3u)[row];
+    return select(scales.low, scales.high, index > 3u)[row] * quants - minimum;
+}

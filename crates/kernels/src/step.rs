@@ -16,4 +16,6 @@ pub struct StepParams {
     pub row: u32,
     /// Where in the ring the chosen id goes.
     pub slot: u32,
+    /// Positions that a workgroup of attention takes, where a decoded token's are split.
+    pub split_len: u32,
 }

@@ -1,5 +1,6 @@
-// Four rows of weights times one block of 32 activations: the inner step of every matrix product.
-// Comes behind a `quants_*.wgsl` and a `scales_*.wgsl`, which say how a tile is packed.
+// Four rows of weights times one block of 32 activations: the inner step of most matrix products.
+// Comes behind a `quants_*.wgsl` and a `scales_*.wgsl`, which say how a tile is packed: `quad` gives 4 quants of a row,
+// `scaled` what a sum over quants comes to, `dequantized` what quants themselves do.
 
 const ONES = vec4f(1.0);
 
@@ -36,4 +37,9 @@ fn tile_dot(tile: Tile, x: Block) -> vec4f {
     let low_sum = dot(x.q0 + x.q1 + x.q2 + x.q3, ONES);
     let high_sum = dot(x.q4 + x.q5 + x.q6 + x.q7, ONES);
     return scaled(tile.scales, low, high * HIGH, low_sum, high_sum);
+}
+
+// The weights of one quad of a row. `row` is counted in the whole matrix.
+fn weight_quad(packed: Row, scales: Scales, row: u32, index: u32) -> vec4f {
+    return dequantized(scales, row % 4u, index, quad(packed, index) * select(1.0, HIGH, index > 3u));
 }

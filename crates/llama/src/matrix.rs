@@ -11,7 +11,9 @@ use std::ops::Range;
 use format::layout::TILE;
 use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
-use kernels::{Output, Weight, WeightType, embed, matmul, matvec};
+use kernels::{
+    Attending, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul, matvec, qkv, residual,
+};
 
 use crate::column_order::{ColumnOrders, Gathered};
 
@@ -36,13 +38,15 @@ pub(crate) struct Stack {
     pub(crate) rows: usize,
 }
 
-/// What a product is for, which decides the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Many tokens.
-    Prefill,
-    /// One token.
-    Decode,
+/// What one dispatch of a product computes.
+struct Piece<'a> {
+    weight: &'a Weight,
+    /// Of its own rows.
+    rows: Range<usize>,
+    /// Where its first row is in the matrix.
+    first_row: usize,
+    /// The activations, in the order of these rows' columns.
+    x: &'a Tensor,
 }
 
 impl Matrix {
@@ -127,16 +131,85 @@ impl Matrix {
         self.orders.settle(gpu, make)
     }
 
-    /// Adds `out = X Wᵀ` to the plan: a dispatch for each part. Where columns are in an order of their own, a gather
-    /// comes first.
+    /// Adds `out = X Wᵀ` to the plan, for the step's tokens: a dispatch for each part. Where columns are in an order of
+    /// their own, a gather comes first, here as in all that follows.
     pub(crate) fn product<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
-        phase: Phase,
         x: &'a Tensor,
         gathered: &'a Gathered,
         output: Output,
         out: &'a Tensor,
+    ) {
+        self.pieces(plan, x, gathered, |plan, Piece { weight, rows, first_row, x }| {
+            matmul(plan, weight, rows, x, output.shifted(first_row), out);
+        });
+    }
+
+    /// Adds the same of one token to the plan, whose activations are normalised on the way.
+    pub(crate) fn product_of_one<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        input: Normed<'a>,
+        gathered: &'a Gathered,
+        out: &'a Tensor,
+    ) {
+        self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, rows, first_row, x }| {
+            matvec(plan, weight, rows, Normed { weighted: x, ..input }, first_row, out);
+        });
+    }
+
+    /// Adds q, k and v of one token to the plan; see [`qkv`].
+    pub(crate) fn qkv<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        input: Normed<'a>,
+        gathered: &'a Gathered,
+        attending: Attending<'a>,
+    ) {
+        self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, rows, first_row, x }| {
+            qkv(plan, weight, rows, Normed { weighted: x, ..input }, first_row, attending);
+        });
+    }
+
+    /// Adds `act = silu(gate) * up` of one token to the plan, if gate and up lie in one buffer and their columns in one
+    /// order; else does nothing and says so.
+    pub(crate) fn gate_up<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        input: Normed<'a>,
+        gathered: &'a Gathered,
+        act: &'a Tensor,
+    ) -> bool {
+        let is_one = self.parts.len() == 1 && self.orders.runs().len() == 1;
+        if is_one {
+            self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, x, .. }| {
+                gate_up(plan, weight, Normed { weighted: x, ..input }, act);
+            });
+        }
+        is_one
+    }
+
+    /// Adds `h += W x` of one token to the plan; `gain` is of the next norm. See [`residual`].
+    pub(crate) fn residual<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        x: &'a Tensor,
+        gathered: &'a Gathered,
+        gain: &'a Tensor,
+        stream: Stream<'a>,
+    ) {
+        self.pieces(plan, x, gathered, |plan, Piece { weight, rows, first_row, x }| {
+            residual(plan, weight, rows, x, first_row, gain, stream);
+        });
+    }
+
+    fn pieces<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        x: &'a Tensor,
+        gathered: &'a Gathered,
+        mut add: impl FnMut(&mut PlanBuilder<'a>, Piece<'a>),
     ) {
         for run in self.orders.runs() {
             let x = match &run.order {
@@ -145,11 +218,7 @@ impl Matrix {
             };
             for part in &self.parts {
                 let Some(rows) = part.of_its_own(&run.rows) else { continue };
-                let output = output.shifted(part.first_row);
-                match phase {
-                    Phase::Prefill => matmul(plan, &part.weight, rows, x, output, out),
-                    Phase::Decode => matvec(plan, &part.weight, rows, x, output, out),
-                }
+                add(plan, Piece { weight: &part.weight, rows, first_row: part.first_row, x });
             }
         }
     }
@@ -158,6 +227,19 @@ impl Matrix {
     pub(crate) fn embed<'a>(&'a self, plan: &mut PlanBuilder<'a>, tokens: &'a Tensor, out: &'a Tensor) {
         for part in &self.parts {
             embed(plan, &part.weight, part.first_row, tokens, out);
+        }
+    }
+
+    /// The same of the first token, whose residual stream it begins; `gain` is of the first norm.
+    pub(crate) fn embed_one<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        tokens: &'a Tensor,
+        gain: &'a Tensor,
+        stream: Stream<'a>,
+    ) {
+        for part in &self.parts {
+            embed_one(plan, &part.weight, part.first_row, tokens, gain, stream);
         }
     }
 }
@@ -245,28 +327,41 @@ mod tests {
             }
             first += stack.rows;
         }
-        for phase in [Phase::Prefill, Phase::Decode] {
-            let tokens = if phase == Phase::Prefill { 2 } else { 1 };
-            let got = product(&gpu, &mut matrix, phase, &x);
-            assert_eq!(got[..tokens * 33], expected[..tokens * 33], "{phase:?}");
-        }
+        let got = product(&gpu, &mut matrix, Tokens::Two, &x);
+        assert_eq!(got, expected, "two tokens");
+        let got = product(&gpu, &mut matrix, Tokens::One, &x);
+        assert_eq!(got[..33], expected[..33], "one token");
     }
 
-    /// `out`, `[2, 33]`.
-    fn product(gpu: &Gpu, matrix: &mut Matrix, phase: Phase, x: &[f32]) -> Vec<f32> {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Tokens {
+        One,
+        Two,
+    }
+
+    /// `out`, `[2, 33]`. Of one token, by the kernel for one, whose activations have squares of a sum that leaves them as
+    /// they are.
+    fn product(gpu: &Gpu, matrix: &mut Matrix, tokens: Tokens, x: &[f32]) -> Vec<f32> {
         let make = |make: &Allocator| {
             matrix.settle_orders(gpu, make)?;
             let gathered = Gathered::new(make, 2, [COLUMNS])?;
-            Ok((gathered, make.tensor("x", [2, COLUMNS])?, make.tensor("out", [2, 33])?))
+            let squares = make.tensor("squares", [1, COLUMNS / 4])?;
+            Ok((gathered, squares, make.tensor("x", [2, COLUMNS])?, make.tensor("out", [2, 33])?))
         };
-        let (gathered, x_gpu, out) = block_on(gpu.allocate("the operands", make)).unwrap();
+        let (gathered, squares, x_gpu, out) = block_on(gpu.allocate("the operands", make)).unwrap();
         gpu.write_f32(&x_gpu, 0, x);
+        gpu.write_f32(&squares, 0, &[4.0; COLUMNS / 4]);
         let mut plan = gpu.plan();
-        matrix.product(&mut plan, phase, &x_gpu, &gathered, Output::Columns(0), &out);
+        match tokens {
+            Tokens::Two => matrix.product(&mut plan, &x_gpu, &gathered, Output::Columns(0), &out),
+            Tokens::One => {
+                let input = Normed { weighted: &x_gpu, squares: &squares, eps: 0.0 };
+                matrix.product_of_one(&mut plan, input, &gathered, &out);
+            }
+        }
         let plan = block_on(plan.finish()).unwrap();
-        let seq_len = if phase == Phase::Prefill { 2 } else { 1 };
-        let params = StepParams { seq_len, ..Default::default() };
-        gpu.step(seq_len, &params).run(&plan).submit().unwrap();
+        let params = StepParams { seq_len: 2, ..Default::default() };
+        gpu.step(2, &params).run(&plan).submit().unwrap();
         block_on(gpu.read_f32(&out)).unwrap()
     }
 

@@ -5,7 +5,7 @@ mod far_end;
 
 use format::{Config, Sampling};
 use gpu::{Allocator, Gpu, Limits, Receipt, Step};
-use kernels::{KvCache, KvType, RopeTable, StepParams};
+use kernels::{KvCache, KvType, RopeTable, Splits, StepParams};
 
 use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
 use crate::sampler::{Sampler, Way};
@@ -185,7 +185,7 @@ impl Model {
     /// Panics if there are none or too many, or if the context has no room: the caller counts.
     pub fn prefill_and_choose(&mut self, ids: &[u32]) -> Result<Receipt, LlamaError> {
         let params = self.enter(ids);
-        let receipt = self.choose(self.gpu.step(params.seq_len, &params).run(self.body(ids.len())))?;
+        let receipt = self.choose(self.body(&params))?;
         self.advance(ids.len());
         Ok(receipt)
     }
@@ -193,7 +193,7 @@ impl Model {
     /// Reads the id that the last step chose, which need not have left the GPU, and chooses the one that follows it.
     pub fn decode(&mut self) -> Result<Receipt, LlamaError> {
         let params = self.params(1);
-        let receipt = self.choose(self.gpu.step(1, &params).run(&self.plans.decode))?;
+        let receipt = self.choose(self.body(&params))?;
         self.advance(1);
         Ok(receipt)
     }
@@ -229,7 +229,7 @@ impl Model {
             None => Each::new(&self.gpu, &self.config, &self.weights, &self.buffers).await?,
         };
         let params = self.enter(ids);
-        let step = self.gpu.step(params.seq_len, &params).run(self.body(ids.len())).run(&each.head);
+        let step = self.layers(&params).run(&each.head);
         let receipt = step.submit_and_read(&each.choices, 0, ids.len())?;
         self.position += ids.len();
         self.each = Some(each);
@@ -259,13 +259,27 @@ impl Model {
     fn params(&self, seq_len: usize) -> StepParams {
         let end = self.position + seq_len;
         assert!(end <= self.options.context, "position {end} of {}", self.options.context);
+        let split_len = Splits::of(end).map_or(0, |splits| splits.len);
         let (position, seq_len) = (self.position as u32, seq_len as u32);
         self.gpu.write_f32(&self.buffers.turns, 0, &self.rope.turns(position, seq_len));
-        StepParams { position, seq_len, row: seq_len - 1, slot: self.next_slot as u32 }
+        StepParams { position, seq_len, row: seq_len - 1, slot: self.next_slot as u32, split_len }
     }
 
-    fn body(&self, tokens: usize) -> &gpu::Plan {
-        if tokens == 1 { &self.plans.decode } else { &self.plans.prefill }
+    /// A step through all layers, and what the head wants to know of the last token.
+    fn body(&self, params: &StepParams) -> Step<'_> {
+        let step = self.layers(params);
+        if params.seq_len == 1 { step } else { step.run(&self.plans.wanted) }
+    }
+
+    fn layers(&self, params: &StepParams) -> Step<'_> {
+        let step = self.gpu.step(params.seq_len, params);
+        if params.seq_len > 1 {
+            return step.run(&self.plans.prefill);
+        }
+        match Splits::of(params.position as usize + 1) {
+            Some(splits) => step.splits(splits.count).run(&self.plans.decode),
+            None => step.run(&self.plans.decode),
+        }
     }
 
     fn advance(&mut self, tokens: usize) {

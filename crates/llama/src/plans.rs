@@ -1,15 +1,17 @@
 //! The forward pass, as lists of dispatches over buffers that are made once.
 //!
-//! Per layer 9 dispatches where q, k, v and gate, up share a type; 4 more for embedding, last norm, head and choice.
-//! A choice other than the likeliest takes up to 2 more: see `sampler`.
+//! One token takes 5 dispatches a layer where q, k, v share a type, and gate and up, and one more where attention is split;
+//! 3 more for embedding, head and choice. Bytes and parts in the KV cache take one a layer more. A choice other than the likeliest takes up to 2 more: see `sampler`.
 //! Where a matrix's columns have an order of their own, a gather comes before its product.
 
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
-use kernels::{Heads, KvCache, Output, Rows, argmax, argmax_each, attention, rms_norm, rope, silu_mul};
+use kernels::{
+    Attending, Heads, KvCache, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention, attention_split,
+    fills, rms_norm, rope, silu_mul, weigh,
+};
 
 use crate::column_order::Gathered;
-use crate::matrix::Phase;
 use crate::weights::{LayerWeights, Weights};
 
 /// Ids that the GPU has chosen and the CPU has not read yet: more than are ever in flight.
@@ -27,8 +29,10 @@ pub(crate) struct Activations {
     attended: Tensor,          // [chunk, heads * head_dim]
     gate_up: Tensor,           // [chunk, 2 * intermediate_size]
     act: Tensor,               // [chunk, intermediate_size]
+    weighted: Tensor,          // [1, hidden_size] what the next product of one token reads
+    squares: Tensor,           // [1, hidden_size / 4] sums of squares, by which it normalises
+    splits: SplitRoom,         // of one token's attention
     gathered: Gathered,        // [chunk, columns] what any of these is in the order of a matrix's columns
-    wanted: Tensor,            // [1, hidden_size] the token whose logits are wanted
     pub(crate) logits: Tensor, // [1, vocab_size]
     pub(crate) sampled: Tensor, // [1, RING] chosen ids
 }
@@ -38,6 +42,8 @@ pub(crate) struct Activations {
 pub(crate) struct Plans {
     /// The layers, for many tokens.
     pub(crate) prefill: Plan,
+    /// What the head wants to know of one of them.
+    pub(crate) wanted: Plan,
     /// The layers, for one token.
     pub(crate) decode: Plan,
     /// Logits of the wanted token.
@@ -71,15 +77,9 @@ impl Each {
         let (logits, choices) = gpu.allocate("the logits", make).await?;
         let mut plan = gpu.plan();
         let eps = config.rms_norm_eps;
-        rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, Rows::All, &buffers.normed);
-        weights.head().product(
-            &mut plan,
-            Phase::Prefill,
-            &buffers.normed,
-            &buffers.gathered,
-            Output::Columns(0),
-            &logits,
-        );
+        rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, &buffers.normed);
+        let output = Output::Columns(0);
+        weights.head().product(&mut plan, &buffers.normed, &buffers.gathered, output, &logits);
         argmax_each(&mut plan, &logits, &choices);
         let head = plan.finish().await?;
         Ok(Each { logits, choices, head })
@@ -106,7 +106,9 @@ impl Activations {
             gate_up: make.tensor("gate_up", [chunk, 2 * intermediate_size])?,
             act: make.tensor("act", [chunk, intermediate_size])?,
             gathered: Gathered::new(make, chunk, weights.ordered_columns())?,
-            wanted: make.tensor("wanted", [1, hidden_size])?,
+            weighted: make.tensor("weighted", [1, hidden_size])?,
+            squares: make.tensor("squares", [1, hidden_size / 4])?,
+            splits: SplitRoom::new(make, heads)?,
             logits: make.tensor("logits", [1, config.vocab_size])?,
             sampled: make.tensor("sampled", [1, RING])?,
         })
@@ -121,45 +123,52 @@ impl Plans {
         caches: &[KvCache],
         buffers: &Activations,
     ) -> Result<Plans, GpuError> {
-        let body = async |phase| {
-            let mut plan = gpu.plan();
-            weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
-            for (layer, cache) in weights.layers.iter().zip(caches) {
-                forward(&mut plan, phase, config, layer, cache, buffers);
-            }
-            plan.finish().await
-        };
-        let (prefill, decode) = (body(Phase::Prefill).await?, body(Phase::Decode).await?);
+        let mut plan = gpu.plan();
+        weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
+        for (layer, cache) in weights.layers.iter().zip(caches) {
+            prefill(&mut plan, config, layer, cache, buffers);
+        }
+        let prefill = plan.finish().await?;
 
         let mut plan = gpu.plan();
-        rms_norm(
-            &mut plan,
-            &buffers.hidden,
-            &weights.norm,
-            config.rms_norm_eps,
-            Rows::Wanted,
-            &buffers.wanted,
-        );
-        weights.head().product(
-            &mut plan,
-            Phase::Decode,
-            &buffers.wanted,
-            &buffers.gathered,
-            Output::Columns(0),
-            &buffers.logits,
-        );
+        weigh(&mut plan, &weights.norm, buffers.stream());
+        let wanted = plan.finish().await?;
+
+        let mut plan = gpu.plan();
+        let mut gains = weights.layers.iter().map(|layer| &layer.input_layernorm).chain([&weights.norm]);
+        if let Some(gain) = gains.next() {
+            weights.embed_one(&mut plan, &buffers.tokens, &buffers.gathered, gain, buffers.stream());
+        }
+        for ((layer, cache), next_gain) in weights.layers.iter().zip(caches).zip(gains) {
+            decode(&mut plan, config, layer, next_gain, cache, buffers);
+        }
+        let decode = plan.finish().await?;
+
+        let mut plan = gpu.plan();
+        weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.gathered, &buffers.logits);
         let head = plan.finish().await?;
 
         let mut plan = gpu.plan();
         argmax(&mut plan, &buffers.logits, &buffers.sampled, &buffers.tokens);
-        Ok(Plans { prefill, decode, head, argmax: plan.finish().await? })
+        Ok(Plans { prefill, wanted, decode, head, argmax: plan.finish().await? })
     }
 }
 
-/// One layer: `h += attention(norm(h))`, then `h += mlp(norm(h))`.
-fn forward<'a>(
+impl Activations {
+    /// The residual stream of one token.
+    fn stream(&self) -> Stream<'_> {
+        Stream { hidden: &self.hidden, weighted: &self.weighted, squares: &self.squares }
+    }
+
+    /// The same as the next product reads it.
+    fn normed(&self, config: &Config) -> Normed<'_> {
+        Normed { weighted: &self.weighted, squares: &self.squares, eps: config.rms_norm_eps }
+    }
+}
+
+/// One layer, for many tokens: `h += attention(norm(h))`, then `h += mlp(norm(h))`.
+fn prefill<'a>(
     plan: &mut PlanBuilder<'a>,
-    phase: Phase,
     config: &Config,
     layer: &'a LayerWeights,
     cache: &'a KvCache,
@@ -169,17 +178,49 @@ fn forward<'a>(
     let eps = config.rms_norm_eps;
 
     // Attention: normalise, project to q, k and v, turn them by their position, attend, project back.
-    rms_norm(plan, hidden, &layer.input_layernorm, eps, Rows::All, normed);
-    layer.qkv_proj.product(plan, phase, normed, gathered, Output::Columns(0), qkv);
+    rms_norm(plan, hidden, &layer.input_layernorm, eps, normed);
+    layer.qkv_proj.product(plan, normed, gathered, Output::Columns(0), qkv);
     rope(plan, qkv, turns, q, cache);
     attention(plan, q, cache, attended);
-    layer.o_proj.product(plan, phase, attended, gathered, Output::Residual(0), hidden);
+    layer.o_proj.product(plan, attended, gathered, Output::Residual(0), hidden);
 
     // MLP: normalise, widen twice, gate, narrow.
-    rms_norm(plan, hidden, &layer.post_attention_layernorm, eps, Rows::All, normed);
-    layer.gate_up_proj.product(plan, phase, normed, gathered, Output::Columns(0), gate_up);
+    rms_norm(plan, hidden, &layer.post_attention_layernorm, eps, normed);
+    layer.gate_up_proj.product(plan, normed, gathered, Output::Columns(0), gate_up);
     silu_mul(plan, gate_up, act);
-    layer.down_proj.product(plan, phase, act, gathered, Output::Residual(0), hidden);
+    layer.down_proj.product(plan, act, gathered, Output::Residual(0), hidden);
+}
+
+/// The same for one token. Norms are no dispatches: whoever adds to the stream leaves what the next product wants of it,
+/// which after this layer is a product behind the norm of `next_gain`.
+fn decode<'a>(
+    plan: &mut PlanBuilder<'a>,
+    config: &Config,
+    layer: &'a LayerWeights,
+    next_gain: &'a Tensor,
+    cache: &'a KvCache,
+    buffers: &'a Activations,
+) {
+    let Activations { turns, qkv, q, attended, gate_up, act, gathered, splits, .. } = buffers;
+    let (stream, normed) = (buffers.stream(), buffers.normed(config));
+
+    // Attention. A step attends either in splits or without them.
+    if fills(cache) {
+        layer.qkv_proj.qkv(plan, normed, gathered, Attending { turns, q, cache });
+    } else {
+        layer.qkv_proj.product_of_one(plan, normed, gathered, qkv);
+        rope(plan, qkv, turns, q, cache);
+    }
+    attention(plan, q, cache, attended);
+    attention_split(plan, q, cache, splits, attended);
+    layer.o_proj.residual(plan, attended, gathered, &layer.post_attention_layernorm, stream);
+
+    // MLP.
+    if !layer.gate_up_proj.gate_up(plan, normed, gathered, act) {
+        layer.gate_up_proj.product_of_one(plan, normed, gathered, gate_up);
+        silu_mul(plan, gate_up, act);
+    }
+    layer.down_proj.residual(plan, act, gathered, next_gain, stream);
 }
 
 /// The part of a prefill that fills the cache of a model of one layer: q, k and v of the tokens, and their turning,
@@ -196,8 +237,8 @@ pub(crate) async fn keys_and_values(
     let (mut project, mut turn) = (gpu.plan(), gpu.plan());
     weights.embed(&mut project, tokens, gathered, hidden);
     for (layer, cache) in weights.layers.iter().zip(caches) {
-        rms_norm(&mut project, hidden, &layer.input_layernorm, config.rms_norm_eps, Rows::All, normed);
-        layer.qkv_proj.product(&mut project, Phase::Prefill, normed, gathered, Output::Columns(0), qkv);
+        rms_norm(&mut project, hidden, &layer.input_layernorm, config.rms_norm_eps, normed);
+        layer.qkv_proj.product(&mut project, normed, gathered, Output::Columns(0), qkv);
         rope(&mut turn, qkv, turns, q, cache);
     }
     Ok([project.finish().await?, turn.finish().await?])

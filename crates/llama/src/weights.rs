@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
-use kernels::{WeightType, gather};
+use kernels::{Stream, WeightType, gather, weigh};
 
 use crate::LlamaError;
 use crate::column_order::{Gathered, inverse, place};
@@ -122,6 +122,22 @@ impl Weights {
         let stored = gathered.room(self.embed_tokens.columns());
         self.embed_tokens.embed(plan, tokens, stored);
         gather(plan, stored, back, out);
+    }
+
+    /// Adds the look-up of the first of `tokens` to the plan: where its residual stream begins. `gain` is of the first norm.
+    pub(crate) fn embed_one<'a>(
+        &'a self,
+        plan: &mut PlanBuilder<'a>,
+        tokens: &'a Tensor,
+        gathered: &'a Gathered,
+        gain: &'a Tensor,
+        stream: Stream<'a>,
+    ) {
+        if self.embed_back.is_none() {
+            return self.embed_tokens.embed_one(plan, tokens, gain, stream);
+        }
+        self.embed(plan, tokens, gathered, stream.hidden);
+        weigh(plan, gain, stream);
     }
 
     /// Where a tensor goes. Stacked tensors come in the order q, k, v, and gate, up.

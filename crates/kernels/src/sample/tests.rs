@@ -21,7 +21,7 @@ fn draw(gpu: &Gpu, scores: &[f32], sampling: &Sampling, draws: usize) -> Vec<u32
     sample(&mut plan, &scores_gpu, &tensors, &sampled, &tokens);
     let plan = block_on(plan.finish()).unwrap();
     for slot in 0..draws as u32 {
-        let params = StepParams { position: slot, seq_len: 1, row: 0, slot };
+        let params = StepParams { position: slot, seq_len: 1, slot, ..Default::default() };
         gpu.step(1, &params).run(&plan).submit().unwrap();
     }
     let ids = block_on(gpu.read(&sampled)).unwrap();

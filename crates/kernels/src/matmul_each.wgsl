@@ -1,8 +1,7 @@
-// out = X Wᵀ, for the tokens of a step. An invocation takes 4 rows of W and TOKENS tokens: weights are unpacked
-// once for all of them, and neither barriers nor workgroup memory are needed.
+// out = X Wᵀ, for the tokens of a step, as a CPU likes it that stands for a GPU: an invocation takes 4 rows of W and TOKENS
+// tokens, and neither barriers nor workgroup memory are needed.
 
 @group(1) @binding(2) var<storage, read> x: array<vec4f>;         // [seq_len, columns]
-@group(1) @binding(3) var<storage, read_write> out: array<f32>;   // [seq_len, out columns]
 
 const TOKENS = 4u;
 
@@ -49,11 +48,6 @@ fn store_tile(token: u32, tile: u32, y: vec4f) {
         return;
     }
     for (var i = 0u; i < min(4u, ROWS - tile * 4u); i++) {
-        let at = token * OUT_COLUMNS + OUT_COLUMN + tile * 4u + i;
-        if ACCUMULATE == 1u {
-            out[at] += y[i];
-        } else {
-            out[at] = y[i];
-        }
+        store(token, tile * 4u + i, y[i]);
     }
 }

@@ -1,0 +1,9 @@
+// Results are columns of `out`, from OUT_COLUMN on.
+
+@group(1) @binding(4) var<storage, read_write> out: array<f32>; // [1, out columns]
+
+fn store_tile(tile: u32, y: Sum) {
+    for (var i = 0u; i < min(4u, ROWS - tile * 4u); i++) {
+        out[OUT_COLUMN + tile * 4u + i] = y[i];
+    }
+}

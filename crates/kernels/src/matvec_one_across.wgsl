@@ -1,0 +1,3 @@
+fn across(sum: Sum) -> Sum {
+    return subgroupAdd(sum);
+}

@@ -1,0 +1,3 @@
+fn across(sum: Sum) -> Sum {
+    return Sum(subgroupAdd(sum[0]), subgroupAdd(sum[1]));
+}
