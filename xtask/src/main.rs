@@ -23,6 +23,7 @@ mod run;
 mod site;
 mod system;
 mod test;
+mod time_model;
 mod tools;
 
 use std::process::ExitCode;

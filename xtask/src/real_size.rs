@@ -11,6 +11,7 @@ use crate::browser::Stage;
 use crate::places::{Places, remove};
 use crate::report::step;
 use crate::system::Browser;
+use crate::time_model;
 use xtask::serve::Mount;
 
 const NATIVE: &str = "llama-3.1-8b";
@@ -19,8 +20,8 @@ const BROWSER: &str = "llama-3.2-1b";
 /// The folder of the second in floats, as `real-size.mjs` asks for it.
 const FLOATS: &str = "llama-3.2-1b-bf16";
 
-/// A token of 8B takes seconds on 2 cores, so few are asked for.
-const TOKENS: [&str; 4] = ["--prompt-tokens", "16", "--decode-tokens", "8"];
+/// A token of 8B takes seconds on 2 cores, so few are asked for, and once.
+const TOKENS: [&str; 6] = ["--prompt-tokens", "16", "--decode-tokens", "8", "--runs", "1"];
 
 /// The most seconds that a folder may take to be made, for each thousand million weights. There is none for a folder
 /// that was there.
@@ -53,8 +54,10 @@ fn of_8b(places: &Places, folder: &Path) -> Result<Value> {
         let wanted = SECONDS_A_BILLION * 8.0;
         json!({ "name": "synthesizing the folder", "value": seconds, "unit": "s", "wanted": wanted })
     });
+    let modelled = time_model::rows(&rows);
     if let Some(rows) = rows.as_array_mut() {
         rows.extend(made);
+        rows.extend(modelled);
     }
     Ok(rows)
 }

@@ -9,7 +9,7 @@ use format::Sampling;
 use protocol::{Conversation, FinishReason, GenerateOptions, LogProbs, ToolCall, ToolEvent, Usage};
 use web_time::Instant;
 
-use crate::backend::Pending;
+use crate::backend::{Backend, Pending};
 use crate::sampling::settle;
 use crate::{Engine, EngineError, StopFlag};
 use run::{Ends, Run};
@@ -192,6 +192,18 @@ impl Engine {
         let mut run = Run::new(prompt, Sampling::default(), tokens.min(room), Ends::AtTheLimit, None);
         self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await?;
         Ok(run.usage)
+    }
+
+    /// Seconds that the matrix products of `tokens` tokens take by themselves on a GPU, from an empty context; none on the
+    /// CPU, which waits for nothing else.
+    pub async fn measure_products(&mut self, tokens: usize) -> Result<Option<f64>, EngineError> {
+        self.cached.clear();
+        let Backend::Gpu(model) = &mut self.backend else { return Ok(None) };
+        // The first run compiles what the second measures.
+        model.run_products(1).await?;
+        let started = Instant::now();
+        model.run_products(tokens).await?;
+        Ok(Some(started.elapsed().as_secs_f64()))
     }
 
     /// The choice after each of `ids`, and the logits after the last, from an empty context.

@@ -79,6 +79,11 @@ impl Matrix {
         self.parts.iter().map(|part| part.weight.bytes()).sum::<u64>() + self.orders.bytes()
     }
 
+    /// Output features.
+    pub(crate) fn rows(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.first_row + part.weight.shape()[0])
+    }
+
     /// Input features.
     pub(crate) fn columns(&self) -> usize {
         self.columns

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod far_end;
+mod measure;
 
 use format::{Config, Sampling};
 use gpu::{Allocator, Gpu, Limits, Receipt, Step};

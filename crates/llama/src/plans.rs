@@ -140,7 +140,7 @@ impl Plans {
             weights.embed_one(&mut plan, &buffers.tokens, &buffers.gathered, gain, buffers.stream());
         }
         for ((layer, cache), next_gain) in weights.layers.iter().zip(caches).zip(gains) {
-            decode(&mut plan, config, layer, next_gain, cache, buffers);
+            decode(&mut plan, Decoded::All, config, layer, next_gain, cache, buffers);
         }
         let decode = plan.finish().await?;
 
@@ -191,10 +191,35 @@ fn prefill<'a>(
     layer.down_proj.product(plan, act, gathered, Output::Residual(0), hidden);
 }
 
+/// What of a token's dispatches a plan has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decoded {
+    All,
+    /// The products of matrices, to be timed alone.
+    Products,
+}
+
+/// The products of matrices that one token takes, the head's among them.
+pub(crate) async fn products(
+    gpu: &Gpu,
+    config: &Config,
+    weights: &Weights,
+    caches: &[KvCache],
+    buffers: &Activations,
+) -> Result<Plan, GpuError> {
+    let mut plan = gpu.plan();
+    for (layer, cache) in weights.layers.iter().zip(caches) {
+        decode(&mut plan, Decoded::Products, config, layer, &layer.input_layernorm, cache, buffers);
+    }
+    weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.gathered, &buffers.logits);
+    plan.finish().await
+}
+
 /// The same for one token. Norms are no dispatches: whoever adds to the stream leaves what the next product wants of it,
 /// which after this layer is a product behind the norm of `next_gain`.
 fn decode<'a>(
     plan: &mut PlanBuilder<'a>,
+    what: Decoded,
     config: &Config,
     layer: &'a LayerWeights,
     next_gain: &'a Tensor,
@@ -211,8 +236,10 @@ fn decode<'a>(
         layer.qkv_proj.product_of_one(plan, normed, gathered, qkv);
         rope(plan, qkv, turns, q, cache);
     }
-    attention(plan, q, cache, attended);
-    attention_split(plan, q, cache, splits, attended);
+    if what == Decoded::All {
+        attention(plan, q, cache, attended);
+        attention_split(plan, q, cache, splits, attended);
+    }
     layer.o_proj.residual(plan, attended, gathered, &layer.post_attention_layernorm, stream);
 
     // MLP.

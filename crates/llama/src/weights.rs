@@ -77,6 +77,16 @@ impl Weights {
         self.matrices().map(Matrix::bytes).sum()
     }
 
+    /// Bytes of the table of embeddings that nothing else is read from: none where the head is the same matrix.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.lm_head.as_ref().map_or(0, |_| self.embed_tokens.bytes())
+    }
+
+    /// Bytes of one of its rows.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        self.embed_tokens.bytes() / self.embed_tokens.rows().max(1) as u64
+    }
+
     fn matrices(&self) -> impl Iterator<Item = &Matrix> {
         let layers = self
             .layers

@@ -19,6 +19,9 @@ pub(crate) struct BenchArgs {
     /// Tokens to generate after it.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
     pub(crate) decode_tokens: u32,
+    /// How many times both are measured.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) runs: u32,
     /// Print a list of rows, each as {"name":"…","value":…,"unit":"…"}
     #[arg(long)]
     pub(crate) json: bool,

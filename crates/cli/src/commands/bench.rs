@@ -17,15 +17,18 @@ use crate::memory::peak_memory;
 use crate::output::{print, print_json, tell};
 use crate::source::load;
 
-/// Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
-const RUNS: u32 = 3;
-
 /// Tokens that the counts are averaged over.
-const COUNTED: usize = 16;
+const COUNTED: usize = 4;
 
-/// What a decoded token may ask of the GPU, for each layer and for the rest.
-const DISPATCHES_A_LAYER: usize = 10;
-const DISPATCHES_BESIDES: usize = 4;
+/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest.
+const DISPATCHES_A_LAYER: usize = 5;
+const DISPATCHES_BESIDES: usize = 5;
+
+/// How much longer a token may take than its matrix products by themselves.
+const MOST_BESIDE_PRODUCTS: f64 = 1.15;
+
+/// How much more of the weights it may read than there is without the table of embeddings.
+const MOST_READ: f64 = 1.01;
 
 /// What a load may hold in memory besides the GPU's buffers, whatever the model.
 const MOST_HELD_MIB: f64 = 512.0;
@@ -58,17 +61,25 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let counts = counts_per_token(&mut engine)?;
     let prompt = prompt(&engine, prompt_tokens);
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
-    for run in 1..=RUNS {
+    // Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
+    let mut products = Vec::new();
+    for run in 1..=args.runs {
         let measured = engine.measure(&prompt, decode_tokens);
         let usage = pollster::block_on(measured)?;
         prefill.push(usage.prefill_tokens_per_second);
         decode.push(usage.decode_tokens_per_second);
         let (prefill, decode) = (usage.prefill_tokens_per_second, usage.decode_tokens_per_second);
-        tell(&format!("run {run} of {RUNS}: prefill {prefill:.2} tok/s, decode {decode:.2} tok/s"));
+        tell(&format!("run {run} of {}: prefill {prefill:.2} tok/s, decode {decode:.2} tok/s", args.runs));
+        let alone = pollster::block_on(engine.measure_products(decode_tokens))?;
+        products.extend(alone.map(|seconds| decode_tokens as f64 / seconds / decode));
     }
     rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
     if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
         rows.extend(count_rows(counts, model.config().num_hidden_layers));
+        rows.push(Row::most("decode against its products alone", products, MOST_BESIDE_PRODUCTS));
+        let read = model.bytes_per_token() as f64;
+        rows.push(Row::most("weights read, of those there are", vec![read / model.bytes_to_read() as f64], MOST_READ));
+        rows.push(Row::figure("weights read a token", read / MIB, "MiB"));
         rows.push(Row::figure("memory on the device", model.device_bytes() as f64 / MIB, "MiB"));
     }
     match args.json {
@@ -133,10 +144,19 @@ impl Row {
     }
 
     /// The median of several runs, between the slowest and the fastest.
-    fn speed(name: &'static str, mut runs: Vec<f64>) -> Row {
+    fn speed(name: &'static str, runs: Vec<f64>) -> Row {
+        Row { unit: "tok/s", ..Row::median(name, runs) }
+    }
+
+    /// The median of several ratios, and what it may be at most.
+    fn most(name: &'static str, runs: Vec<f64>, most: f64) -> Row {
+        Row { wanted: Some(most), ..Row::median(name, runs) }
+    }
+
+    fn median(name: &'static str, mut runs: Vec<f64>) -> Row {
         runs.sort_by(f64::total_cmp);
         let median = runs.get(runs.len() / 2).copied().unwrap_or(f64::NAN);
-        Row { min: runs.first().copied(), max: runs.last().copied(), ..Row::figure(name, median, "tok/s") }
+        Row { min: runs.first().copied(), max: runs.last().copied(), ..Row::figure(name, median, "") }
     }
 }
 

@@ -200,8 +200,10 @@ fn largest_error(got: &[f64], expected: &[f64]) -> (usize, f64) {
 fn check(tier: TierChoice, kv: KvType, bound: f64) {
     let (whole, dispatches) = last_logits(tier, kv, u64::MAX);
     let (cut, cut_dispatches) = last_logits(tier, kv, 1);
-    // RoPE and attention take one dispatch for each of two parts.
-    assert_eq!(cut_dispatches, dispatches + 2, "{kv:?}: dispatches of a cache in parts");
+    // RoPE and attention take one dispatch for each of two parts, and RoPE is none of its own where one dispatch may fill
+    // all of the cache.
+    let more = if kv == KvType::I8 { 2 } else { 3 };
+    assert_eq!(cut_dispatches, dispatches + more, "{kv:?}: dispatches of a cache in parts");
 
     let (reference, ids) = (Reference::new(), ids());
     let mut expected = Vec::new();
