@@ -66,7 +66,7 @@ pub use packed::{NF4, Packed};
 pub use pth::{Pth, PthReader, PthTensor};
 pub use quant::Quant;
 pub use rope_scaling::RopeScaling;
-pub use rows::{LaidRows, RowReader, Rows};
+pub use rows::{LaidRows, RowReader, Rows, put_in_place};
 pub use safetensors::{SafetensorsHeader, SafetensorsTensor, SafetensorsType};
 pub use sampling::{LogProbs, Penalties, Sampling};
 pub use shortest::shortest;

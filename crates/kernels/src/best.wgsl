@@ -9,22 +9,40 @@ const LOWEST = -3.4e38;
 var<workgroup> logit: array<f32, WORKGROUP_SIZE>;
 var<workgroup> id: array<u32, WORKGROUP_SIZE>;
 
+struct Best {
+    logit: f32,
+    id: u32,
+}
+
 // Lane 0 gets the answer; `logit[0]` is its logit.
 fn best_id(row: u32, lane: u32) -> u32 {
-    var best = LOWEST;
-    var best_id = VOCAB_SIZE;
-    for (var i = lane; i < VOCAB_SIZE; i += WORKGROUP_SIZE) {
-        let value = logits[row * VOCAB_SIZE + i];
-        // Compilers may take it that no value is a NaN, so the bits are looked at.
-        if (bitcast<u32>(value) & 0x7FFFFFFFu) > 0x7F800000u {
-            best = 3.4e38;
-            best_id = NOT_A_NUMBER;
-        } else if best_id != NOT_A_NUMBER && (value > best || best_id == VOCAB_SIZE) {
-            best = value;
-            best_id = i;
-        }
+    var best = Best(LOWEST, VOCAB_SIZE);
+    var i = lane;
+    // Four at a time, so that as many loads are under way: one after the other, each waits for memory.
+    for (; i + 3u * WORKGROUP_SIZE < VOCAB_SIZE; i += 4u * WORKGROUP_SIZE) {
+        let at = row * VOCAB_SIZE + i;
+        let a = logits[at];
+        let b = logits[at + WORKGROUP_SIZE];
+        let c = logits[at + 2u * WORKGROUP_SIZE];
+        let d = logits[at + 3u * WORKGROUP_SIZE];
+        best = better(better(best, a, i), b, i + WORKGROUP_SIZE);
+        best = better(better(best, c, i + 2u * WORKGROUP_SIZE), d, i + 3u * WORKGROUP_SIZE);
     }
-    return best_of_lanes(best, best_id, lane);
+    for (; i < VOCAB_SIZE; i += WORKGROUP_SIZE) {
+        best = better(best, logits[row * VOCAB_SIZE + i], i);
+    }
+    return best_of_lanes(best.logit, best.id, lane);
+}
+
+fn better(best: Best, value: f32, i: u32) -> Best {
+    // Compilers may take it that no value is a NaN, so the bits are looked at.
+    if (bitcast<u32>(value) & 0x7FFFFFFFu) > 0x7F800000u {
+        return Best(3.4e38, NOT_A_NUMBER);
+    }
+    if best.id != NOT_A_NUMBER && (value > best.logit || best.id == VOCAB_SIZE) {
+        return Best(value, i);
+    }
+    return best;
 }
 
 // The same of one logit and its id for each lane; an id of VOCAB_SIZE for none.

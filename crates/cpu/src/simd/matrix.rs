@@ -13,7 +13,7 @@
 //! Types of 5 and 6 bits are held as bytes, and those of floats as they came.
 
 use format::layout::{AffineBlock, BLOCK, Quants, Scales, TILE, WeightType, affine_blocks, repack_rows};
-use format::{FormatError, GgmlType, Rows, TensorInfo, dequantize};
+use format::{FormatError, GgmlType, Rows, TensorInfo, dequantize, put_in_place};
 
 use super::activations::PART;
 
@@ -191,18 +191,10 @@ impl Matrix {
                 values.extend((0..self.columns).map(|column| quantized.value(self.columns, row, column)));
             }
         }
-        match &self.order {
-            None => values,
-            Some(order) => {
-                let mut in_place = vec![0.0; self.columns];
-                for (value, column) in values.iter().zip(order) {
-                    if let Some(place) = in_place.get_mut(*column as usize) {
-                        *place = *value;
-                    }
-                }
-                in_place
-            }
+        if let Some(order) = &self.order {
+            put_in_place(order, &mut values);
         }
+        values
     }
 }
 
@@ -223,21 +215,14 @@ impl Quantized {
     fn put(&mut self, columns: usize, row: usize, block: usize, affine: &AffineBlock) {
         let (tile, lane) = (row / TILE, row % TILE);
         let at = tile * (columns / BLOCK) + block;
-        let first = (at * TILE + lane) * self.width.chunks();
-        let chunks = self.chunks.iter_mut().skip(first).take(self.width.chunks());
-        match self.width {
-            Width::Bytes => {
-                for (bytes, quants) in chunks.zip(affine.quants.as_chunks::<16>().0) {
-                    *bytes = std::array::from_fn(|at| quants[at / 2 + at % 2 * 8].cast_unsigned());
-                }
-            }
-            Width::Nibbles { offset } => {
-                let nibble = |column: usize| (i32::from(affine.quants[column]) + offset) as u8 & 15;
-                for bytes in chunks {
-                    *bytes = std::array::from_fn(|at| {
-                        let column = at / 2 + at % 2 * 16;
-                        nibble(column) | nibble(column + 8) << 4
-                    });
+        let count = self.width.chunks();
+        let chunks = self.chunks.get_mut((at * TILE + lane) * count..).unwrap_or_default();
+        match affine.nibbles() {
+            Some(nibbles) => chunks.iter_mut().take(count).for_each(|chunk| *chunk = shuffled_nibbles(nibbles)),
+            None => {
+                let quants = affine.quants();
+                for (chunk, quants) in chunks.iter_mut().take(count).zip(quants.as_chunks().0) {
+                    *chunk = shuffled_bytes(quants);
                 }
             }
         }
@@ -271,6 +256,26 @@ impl Quantized {
         let of = |numbers: &[[f32; 4]]| numbers.get(part).map_or(0.0, |lanes| lanes[lane]);
         of(&self.scales) * quant as f32 + of(&self.minimums)
     }
+}
+
+/// 32 nibbles, column i in the lower half of byte i and column 16 + i in the upper, as the module says.
+fn shuffled_nibbles(nibbles: [u8; 16]) -> [u8; 16] {
+    let mut chunk = [0; 16];
+    let (left, right) = nibbles.split_at(8);
+    for ((pair, left), right) in chunk.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
+        *pair = [left & 15 | right << 4, left >> 4 | right & 0xF0];
+    }
+    chunk
+}
+
+/// 16 columns, as the module says.
+fn shuffled_bytes(quants: &[i8; 16]) -> [u8; 16] {
+    let mut chunk = [0; 16];
+    let (left, right) = quants.split_at(8);
+    for ((pair, left), right) in chunk.as_chunks_mut::<2>().0.iter_mut().zip(left).zip(right) {
+        *pair = [left.cast_unsigned(), right.cast_unsigned()];
+    }
+    chunk
 }
 
 fn zeroed<T: Clone>(zero: T, count: usize) -> Option<Vec<T>> {

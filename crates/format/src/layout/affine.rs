@@ -5,17 +5,35 @@
 
 use super::quants::unpacked;
 use super::unpack::Tile;
-use super::{Quants, TILE, WeightType};
+use super::{Quants, Scales, TILE, WeightType};
 
 /// 32 columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AffineBlock {
-    /// One a column.
-    pub quants: [i8; 32],
+pub struct AffineBlock<'a> {
+    words: &'a [u32],
+    dtype: WeightType,
     /// For the first 16 columns, and for the others.
     pub scales: [f32; 2],
     /// The same.
     pub minimums: [f32; 2],
+}
+
+impl AffineBlock<'_> {
+    /// The quants, one a column.
+    pub fn quants(&self) -> [i8; 32] {
+        let offset = self.dtype.offset();
+        unpacked(self.dtype.quants(), self.words).map(|quant| quant.wrapping_sub(offset).cast_signed())
+    }
+
+    /// The quants of 4 bits as they lie, [`WeightType::offset`] not taken from them: column i in the lower half of byte i,
+    /// column 16 + i in the upper one. None if they have more bits.
+    pub fn nibbles(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0; 16];
+        for (bytes, word) in bytes.as_chunks_mut().0.iter_mut().zip(self.words) {
+            *bytes = word.to_le_bytes();
+        }
+        (self.dtype.quants() == Quants::Q4).then_some(bytes)
+    }
 }
 
 /// Gives `take` every block of the whole rows in `words` with its row and its place in the row. `scales` are those of as
@@ -32,26 +50,19 @@ pub fn affine_blocks(
         Quants::F16 | Quants::BF16 | Quants::F32 => return,
         quants => quants.block_words(),
     };
+    let halves_differ =
+        matches!(dtype.scales(), Scales::Two { parts: 2, .. } | Scales::TwoMinimum { parts: 2 });
+    // A zero that is a whole number for all rows is taken from the quants, which then are the smaller.
+    let offset = f32::from(dtype.offset());
+    let minimum = |(scale, zero, minimum): (f32, f32, f32)| minimum - scale * (zero - offset);
     let (row_words, tile_words) = (dtype.row_words(columns), dtype.tile_scale_words(columns));
     for (row, words) in words.chunks_exact(row_words).enumerate() {
         let tile = Tile { words: &scales[row / TILE * tile_words..][..tile_words], row: row % TILE };
         for (block, words) in words.chunks_exact(block_words).enumerate() {
-            let [first, second] = [0, 1].map(|half| tile.scale(dtype.scales(), block, half));
-            // A zero that is a whole number for all rows is taken from the quants, which then are the smaller.
-            let offset = dtype.offset();
-            let minimum =
-                |(scale, zero, minimum): (f32, f32, f32)| minimum - scale * (zero - f32::from(offset));
-            let quants =
-                unpacked(dtype.quants(), words).map(|quant| quant.wrapping_sub(offset).cast_signed());
-            take(
-                row,
-                block,
-                &AffineBlock {
-                    quants,
-                    scales: [first.0, second.0],
-                    minimums: [minimum(first), minimum(second)],
-                },
-            );
+            let first = tile.scale(dtype.scales(), block, 0);
+            let second = if halves_differ { tile.scale(dtype.scales(), block, 1) } else { first };
+            let (scales, minimums) = ([first.0, second.0], [minimum(first), minimum(second)]);
+            take(row, block, &AffineBlock { words, dtype, scales, minimums });
         }
     }
 }
@@ -73,7 +84,13 @@ mod tests {
                 repack_rows(source, columns, &random_rows(seed, source, 7, columns)).unwrap();
             let expected = unpack_rows(dtype, columns, &words, &scales);
             affine_blocks(dtype, columns, &words, &scales, &mut |row, block, affine| {
-                for (column, quant) in affine.quants.iter().enumerate() {
+                if let Some(nibbles) = affine.nibbles() {
+                    let offset = dtype.offset().cast_signed();
+                    let halves = [nibbles.map(|byte| byte & 15), nibbles.map(|byte| byte >> 4)].concat();
+                    let lying = halves.into_iter().map(|nibble| nibble.cast_signed() - offset);
+                    assert!(lying.eq(affine.quants()), "{source} row {row} block {block}");
+                }
+                for (column, quant) in affine.quants().iter().enumerate() {
                     let half = column / 16;
                     let got = affine.scales[half] * f32::from(*quant) + affine.minimums[half];
                     let at = row * columns + block * 32 + column;

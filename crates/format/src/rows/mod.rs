@@ -19,6 +19,8 @@ mod quantized;
 mod stream;
 mod values;
 
+pub use values::put_in_place;
+
 use quantized::give_quantized;
 
 use crate::checkpoint::Along;

@@ -46,9 +46,9 @@ impl Rows<'_> {
 }
 
 /// Moves each value of `[rows, columns]` to the column that `order`, `[columns]`, says.
-fn put_in_place(order: &[u32], values: &mut [f32]) {
+pub fn put_in_place(order: &[u32], values: &mut [f32]) {
     let mut in_place = vec![0.0; order.len()];
-    for row in values.chunks_exact_mut(order.len()) {
+    for row in values.chunks_exact_mut(order.len().max(1)) {
         for (value, column) in row.iter().zip(order) {
             if let Some(place) = in_place.get_mut(*column as usize) {
                 *place = *value;
