@@ -23,7 +23,6 @@ mod run;
 mod site;
 mod system;
 mod test;
-mod time_model;
 mod tools;
 
 use std::process::ExitCode;

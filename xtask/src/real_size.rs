@@ -1,6 +1,8 @@
 //! Models of true sizes: 8B natively, and 1B in both browsers. Their weights are random, and so is what they say.
 //! In Chromium 1B as Hugging Face has it, too, to be quantized on its way.
 
+mod time_model;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,7 +13,6 @@ use crate::browser::Stage;
 use crate::places::{Places, remove};
 use crate::report::step;
 use crate::system::Browser;
-use crate::time_model;
 use xtask::serve::Mount;
 
 const NATIVE: &str = "llama-3.1-8b";

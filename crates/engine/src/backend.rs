@@ -9,6 +9,9 @@ use crate::EngineError;
 use crate::on_cpu::OnCpu;
 use crate::pace::Pace;
 
+/// Half of the ids that the GPU keeps until they were read.
+const MOST_IN_FLIGHT: usize = 16;
+
 /// A model in place.
 #[derive(Debug)]
 pub enum Backend {
@@ -114,11 +117,11 @@ impl Backend {
         }
     }
 
-    /// Steps that may be under way at once. Where the CPU computes, one that nobody asked for yet would keep the one
-    /// before it waiting.
-    pub(crate) fn steps_in_flight(&self) -> usize {
+    /// Steps that may be under way at once, unless something else was asked for. Where the CPU computes, one that nobody
+    /// asked for yet would keep the one before it waiting.
+    pub(crate) fn steps_in_flight(&self, asked: Option<usize>) -> usize {
         match self {
-            Backend::Gpu(_) => 2,
+            Backend::Gpu(_) => asked.unwrap_or(2).clamp(1, MOST_IN_FLIGHT),
             Backend::Cpu(_) => 1,
         }
     }

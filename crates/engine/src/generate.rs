@@ -123,8 +123,9 @@ impl Engine {
         let mut in_flight = VecDeque::from([first]);
         let mut issued = 1;
         let mut stream = self.tokenizer.stream();
+        let most = self.backend.steps_in_flight(self.steps_in_flight);
         while let Some(oldest) = in_flight.pop_front() {
-            while in_flight.len() + 1 < self.backend.steps_in_flight() && issued < run.limit {
+            while in_flight.len() + 1 < most && issued < run.limit {
                 in_flight.push_back(self.backend.decode()?);
                 issued += 1;
             }
@@ -182,6 +183,13 @@ impl Engine {
             }
             self.prefill_chunk = Some(pace.next_chunk(chunk, started.elapsed().as_secs_f64()));
         }
+    }
+
+    /// Asks for so many steps to be under way on a GPU before their tokens are read, at most 16; 2 unless this is called.
+    /// More of them hide a slower way back, and are computed in vain where an answer ends. Which tokens come does not
+    /// depend on it.
+    pub fn keep_in_flight(&mut self, steps: usize) {
+        self.steps_in_flight = Some(steps);
     }
 
     /// Reads `prompt` into an empty context and generates `tokens` more, past any end of the turn: for measuring.

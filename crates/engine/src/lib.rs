@@ -61,6 +61,8 @@ pub struct Engine {
     cached: Vec<u32>,
     /// Tokens of the next step of a prefill, by how long the last one took.
     prefill_chunk: Option<usize>,
+    /// What was asked for with [`Engine::keep_in_flight`].
+    steps_in_flight: Option<usize>,
 }
 
 impl Engine {

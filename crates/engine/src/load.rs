@@ -79,8 +79,18 @@ impl Engine {
         let info = model_info(&checkpoint, origin.files.name(), options);
         let device = device_report(&backend, reason);
         let vocab_size = checkpoint.config.vocab_size;
-        let (cached, prefill_chunk) = (Vec::new(), None);
-        Ok(Engine { info, device, not_stored, tokenizer, template, vocab_size, backend, cached, prefill_chunk })
+        Ok(Engine {
+            info,
+            device,
+            not_stored,
+            tokenizer,
+            template,
+            vocab_size,
+            backend,
+            cached: Vec::new(),
+            prefill_chunk: None,
+            steps_in_flight: None,
+        })
     }
 }
 

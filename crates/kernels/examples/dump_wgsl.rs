@@ -5,9 +5,9 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, SamplingTensors, SplitRoom, Stream, Weight, WeightType, adjust,
-    argmax, argmax_each, attention, attention_split, embed, embed_one, fills, gate_up, gather, log_probs, matmul_in, matvec,
-    qkv, residual, rms_norm, rope, sample, silu_mul, weigh,
+    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, SamplingTensors, SplitRoom, Stream,
+    Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, embed, embed_one, fills,
+    gate_up, gather, log_probs, matmul_in, matvec, qkv, residual, rms_norm, rope, sample, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 

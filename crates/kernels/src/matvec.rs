@@ -183,9 +183,9 @@ fn tiles_per_group(tier: Tier) -> u32 {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::StepParams;
     use crate::WeightType;
     use crate::check::{Stream, assert_close, gpus, random, run, upload, weight};
-    use crate::StepParams;
 
     /// `W x`.
     pub(crate) fn reference(weight: &[f32], x: &[f32]) -> Vec<f32> {

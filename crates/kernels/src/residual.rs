@@ -38,7 +38,10 @@ pub fn residual<'a>(
     let Stream { hidden, weighted, squares } = stream;
     let hidden_size = hidden.shape()[1];
     assert!(hidden_size >= first_column + weight.shape()[0], "residual: hidden {hidden_size}");
-    assert!([rows.start, rows.end, first_column].iter().all(|row| row.is_multiple_of(TILE)), "residual: {rows:?}");
+    assert!(
+        [rows.start, rows.end, first_column].iter().all(|row| row.is_multiple_of(TILE)),
+        "residual: {rows:?}"
+    );
     stream.check();
     assert_eq!(gain.shape(), [1, hidden_size], "residual: gain");
     let product = Product {
@@ -93,7 +96,15 @@ mod tests {
                 let stream = check::Stream::new(&gpu, seed + 91, hidden_size);
                 let params = StepParams { seq_len: 1, ..Default::default() };
                 let hidden = check::run(&gpu, params, &stream.hidden, |plan| {
-                    residual(plan, &weight, rows.clone(), &x_gpu, first_column, &stream.gain, stream.borrowed());
+                    residual(
+                        plan,
+                        &weight,
+                        rows.clone(),
+                        &x_gpu,
+                        first_column,
+                        &stream.gain,
+                        stream.borrowed(),
+                    );
                 });
 
                 let y = reference(&values[rows.start * columns..rows.end * columns], &x);

@@ -32,7 +32,12 @@ pub fn rms_norm<'a>(
         Constant::U32("HIDDEN_SIZE", hidden_size as u32),
         Constant::F32("EPS", eps),
     ];
-    plan.dispatch(kernel, &constants, &[x, weight, out], [Extent::Tokens(1), Extent::Fixed(1), Extent::Fixed(1)]);
+    plan.dispatch(
+        kernel,
+        &constants,
+        &[x, weight, out],
+        [Extent::Tokens(1), Extent::Fixed(1), Extent::Fixed(1)],
+    );
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use format::layout::TILE;
 use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul, matvec, qkv, residual,
+    Attending, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul, matvec, qkv,
+    residual,
 };
 
 use crate::column_order::{ColumnOrders, Gathered};

@@ -7,8 +7,8 @@
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Heads, KvCache, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention, attention_split,
-    fills, rms_norm, rope, silu_mul, weigh,
+    Attending, Heads, KvCache, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention,
+    attention_split, fills, rms_norm, rope, silu_mul, weigh,
 };
 
 use crate::column_order::Gathered;

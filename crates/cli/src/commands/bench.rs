@@ -78,7 +78,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         rows.extend(count_rows(counts, model.config().num_hidden_layers));
         rows.push(Row::most("decode against its products alone", products, MOST_BESIDE_PRODUCTS));
         let read = model.bytes_per_token() as f64;
-        rows.push(Row::most("weights read, of those there are", vec![read / model.bytes_to_read() as f64], MOST_READ));
+        rows.push(Row::most(
+            "weights read, of those there are",
+            vec![read / model.bytes_to_read() as f64],
+            MOST_READ,
+        ));
         rows.push(Row::figure("weights read a token", read / MIB, "MiB"));
         rows.push(Row::figure("memory on the device", model.device_bytes() as f64 / MIB, "MiB"));
     }

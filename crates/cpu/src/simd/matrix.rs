@@ -218,7 +218,9 @@ impl Quantized {
         let count = self.width.chunks();
         let chunks = self.chunks.get_mut((at * TILE + lane) * count..).unwrap_or_default();
         match affine.nibbles() {
-            Some(nibbles) => chunks.iter_mut().take(count).for_each(|chunk| *chunk = shuffled_nibbles(nibbles)),
+            Some(nibbles) => {
+                chunks.iter_mut().take(count).for_each(|chunk| *chunk = shuffled_nibbles(nibbles))
+            }
             None => {
                 let quants = affine.quants();
                 for (chunk, quants) in chunks.iter_mut().take(count).zip(quants.as_chunks().0) {

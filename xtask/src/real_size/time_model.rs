@@ -41,7 +41,10 @@ mod tests {
     fn bytes_and_dispatches_take_their_time() {
         for (bytes, dispatches, expected) in [(0.0, 100.0, 5e-4), (312e9, 0.0, 1.0), (312e9, 100.0, 1.0005)] {
             let got = seconds(bytes, dispatches, 400e9);
-            assert!((got - expected).abs() < 1e-9, "{bytes} bytes, {dispatches} dispatches: {got}, {expected}");
+            assert!(
+                (got - expected).abs() < 1e-9,
+                "{bytes} bytes, {dispatches} dispatches: {got}, {expected}"
+            );
         }
     }
 
