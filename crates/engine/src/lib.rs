@@ -33,6 +33,7 @@ pub use backend::Backend;
 pub use device::Device;
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
+pub use gpu::Pause;
 pub use kept::{forget, is_kept};
 pub use load::Origin;
 pub use memory::Memory;
@@ -84,6 +85,14 @@ impl Engine {
     /// Text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    /// Has a browser nudged whenever a pause is over while something is on its way back from a GPU, for browsers that look
+    /// for it only now and then by themselves.
+    pub fn nudge_after(&mut self, pause: Pause) {
+        if let Backend::Gpu(model) = &mut self.backend {
+            model.nudge_after(pause);
+        }
     }
 
     /// What computes.

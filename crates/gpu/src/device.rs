@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -9,10 +10,9 @@ use crate::counters::Counters;
 use crate::readback::ReadbackRing;
 use crate::step::UniformArena;
 use crate::upload::Uploads;
-use crate::{Counts, GpuError, probe};
+use crate::{Counts, GpuError, Pause, probe};
 
 /// An open device. It is used from one thread.
-#[derive(Debug)]
 pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
@@ -25,6 +25,18 @@ pub struct Gpu {
     report: Report,
     tier: Cell<Tier>,
     lost: Arc<Mutex<Option<String>>>,
+    /// What passes between two nudges of a browser that needs them.
+    pub(crate) pause: Option<Pause>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("Gpu")
+            .field("report", &self.report)
+            .field("tier", &self.tier)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the adapter says of itself.
@@ -103,6 +115,7 @@ impl Gpu {
             report,
             tier,
             lost,
+            pause: None,
         };
         gpu.tier.set(gpu.choose_tier(&adapter, choice).await?);
         Ok(gpu)

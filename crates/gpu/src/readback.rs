@@ -1,11 +1,13 @@
 //! Reading back: staging buffers that are made once, used in turn, and mapped without waiting.
 
 use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
 
-use crate::{Gpu, GpuError, Tensor};
+use crate::nudge::nudged;
+use crate::{Gpu, GpuError, Pause, Tensor};
 
 /// Staging buffers that no receipt holds at the moment.
 #[derive(Debug, Default)]
@@ -99,7 +101,7 @@ impl Receipt {
         let (Some(mapped), Some(staging)) = (self.mapped.take(), self.staging.as_ref()) else {
             return Err(refused("it was never submitted".to_string()));
         };
-        let answer = mapped.await;
+        let answer = gpu.come_back(mapped).await;
         gpu.alive()?;
         match answer {
             Ok(Ok(())) => {}
@@ -123,6 +125,18 @@ impl Drop for Receipt {
 }
 
 impl Gpu {
+    /// Has the browser look whether something came back, whenever a pause is over, and not only when it does by itself.
+    pub fn nudge_after(&mut self, pause: Pause) {
+        self.pause = Some(pause);
+    }
+
+    async fn come_back<T>(&self, answer: impl Future<Output = T>) -> T {
+        match &self.pause {
+            Some(pause) => nudged(answer, pause, || drop(self.queue.submit([]))).await,
+            None => answer.await,
+        }
+    }
+
     /// Natively somebody has to wait for the device; in a browser the event loop does.
     pub(crate) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
         let poll = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });

@@ -5,7 +5,7 @@ mod far_end;
 mod measure;
 
 use format::{Config, Sampling};
-use gpu::{Allocator, Gpu, Limits, Receipt, Step};
+use gpu::{Allocator, Gpu, Limits, Pause, Receipt, Step};
 use kernels::{KvCache, KvType, RopeTable, Splits, StepParams};
 
 use crate::plans::{Activations, EACH, Each, Plans, RING, heads};
@@ -127,6 +127,11 @@ impl Model {
     /// The device it is on.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// Has a browser nudged while something is on its way back: see [`Gpu::nudge_after`].
+    pub fn nudge_after(&mut self, pause: Pause) {
+        self.gpu.nudge_after(pause);
     }
 
     /// Its dimensions.

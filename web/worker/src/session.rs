@@ -15,6 +15,7 @@ use web_sys::File;
 use crate::fetch;
 use crate::file::Picked;
 use crate::indexed_db::IndexedDb;
+use crate::nudge;
 use crate::port::{Letter, breathe, letters, tell};
 use crate::site::Site;
 
@@ -114,7 +115,10 @@ impl Session {
         let loaded = load.await;
         self.work.0.borrow_mut().load = None;
         match loaded {
-            Ok(Ok(engine)) => {
+            Ok(Ok(mut engine)) => {
+                if let Some(pause) = nudge::pause() {
+                    engine.nudge_after(pause);
+                }
                 let (model, device) = (engine.info().clone(), engine.device().clone());
                 tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
                 self.engine = Some(engine);
