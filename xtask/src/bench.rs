@@ -3,7 +3,8 @@
 //!
 //! Each place leaves rows of one form, which is all that this module knows of them:
 //! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "wanted": 6.0}]`. Where `wanted` is given and the unit is
-//! a speed, or `x` for one speed by another, the value should be at least that; for other units, at most.
+//! a speed, or `x` for one speed by another, the value should be at least that; for other units, at most. Where the
+//! value is the middle one of several runs, `least` and `most` say how far they lie apart.
 //! Natively they come from `pronk bench MODEL --json`, in browsers from `tests/browser/bench.mjs`.
 
 use std::process::Command;
@@ -16,10 +17,10 @@ use crate::command::{command, output, run};
 use crate::places::Places;
 use crate::report::step;
 use crate::system::{self, Browser};
-use crate::{converting, demo, quantization, real_size};
+use crate::{converting, demo, peers, quantization, real_size};
 
 /// Where models can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Where {
     Native,
     Browser,
@@ -29,6 +30,8 @@ pub(crate) enum Where {
     Quantization,
     /// Not where, but what: converting a model of the size of 8B.
     Converting8B,
+    /// In a browser, and others beside us.
+    Peers(peers::Options),
 }
 
 impl Where {
@@ -49,7 +52,7 @@ impl Where {
     }
 
     /// The rows of each device.
-    fn rows(self, places: &Places) -> Result<Vec<(String, Value)>> {
+    fn rows(&self, places: &Places) -> Result<Vec<(String, Value)>> {
         match self {
             Where::Native => Ok(vec![("native, lavapipe".to_owned(), native(places)?)]),
             Where::Quantization => {
@@ -63,6 +66,7 @@ impl Where {
             Where::Converting8B => {
                 Ok(vec![("converting, the size of 8B".to_owned(), converting::of_8b(places)?)])
             }
+            Where::Peers(options) => peers::rows(places, options),
         }
     }
 }
@@ -156,17 +160,21 @@ fn print_table(device: &str, rows: &Value) {
     }
 }
 
-/// One row for the eye: name, value, unit, and whether it is as good as wanted.
+/// One row for the eye: name, value, unit, how far the runs lie apart, and whether it is as good as wanted.
 fn line(row: &Value) -> String {
     let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
     let (name, unit, value) = (text("name"), text("unit"), row["value"].as_f64().unwrap_or(f64::NAN));
+    let ends = match (row["least"].as_f64(), row["most"].as_f64()) {
+        (Some(least), Some(most)) => format!("   {least:.2} to {most:.2}"),
+        _ => String::new(),
+    };
     let verdict = row["wanted"].as_f64().map_or_else(String::new, |wanted| {
         let more_is_better = unit.ends_with("/s") || unit == "x";
         let good = if more_is_better { value >= wanted } else { value <= wanted };
         let bound = if more_is_better { "at least" } else { "at most" };
         format!("   {} ({bound} {wanted})", if good { "good" } else { "SHORT OF THE AIM" })
     });
-    format!("{name:40} {value:>12.2} {unit:8}{verdict}")
+    format!("{name:40} {value:>12.2} {unit:8}{ends}{verdict}")
 }
 
 #[cfg(test)]
@@ -199,5 +207,12 @@ mod tests {
             assert_eq!(line(&row).contains("good"), good, "{value} {unit}");
         }
         assert!(!line(&json!({ "name": "x", "value": 1.0, "unit": "" })).contains('('));
+    }
+
+    #[test]
+    fn a_row_of_several_runs_shows_how_far_they_lie_apart() {
+        let row =
+            json!({ "name": "decode", "value": 2.0, "unit": "x", "least": 1.5, "most": 2.25, "wanted": 1.0 });
+        assert!(line(&row).ends_with("2.00 x          1.50 to 2.25   good (at least 1)"), "{}", line(&row));
     }
 }

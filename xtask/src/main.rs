@@ -14,6 +14,7 @@ mod demo;
 mod dist;
 mod llama_vocabulary;
 mod native;
+mod peers;
 mod places;
 mod pypi;
 mod quantization;
@@ -40,6 +41,9 @@ cargo xtask bench [native | browser | real-size | quantization | converting-8b]
     Measures speed and memory, prints a table, and writes target/bench.json. Only when asked for: models of the sizes of
     Llama 3.1 8B and 3.2 1B, which take 9 GB below target/ and a quarter of an hour on 2 cores; what quantizing loses
     beside gguf-py, which takes ten minutes; and the memory of converting 8B in floats, which takes 21 GB for a while.
+cargo xtask bench --peers [--rounds N] [--transformers-js FOLDER]
+    Measures Pronk on the CPU beside the newest wllama, in the same Chromium, in turns. transformers.js too, if FOLDER
+    holds the scripts that make its weights: build_onnx.py and dynq8.py. Takes a quarter of an hour.
 cargo xtask screenshots
     Takes pictures of the page, into target/screenshots.";
 
@@ -62,6 +66,9 @@ fn act(arguments: &[&str]) -> Result<()> {
         ["test", "browser", suites @ ..] => test::test(&[test::Kind::Browser], suites),
         ["test", kind] => test::test(&[test::Kind::from_name(kind)?], &[]),
         ["dist", options @ ..] => dist::dist(&dist::Options::parse(options)?),
+        ["bench", "--peers", options @ ..] => {
+            bench::bench(&[bench::Where::Peers(peers::Options::parse(options)?)])
+        }
         ["bench"] => bench::bench(&bench::Where::USUAL),
         ["bench", place] => bench::bench(&[bench::Where::from_name(place)?]),
         ["screenshots"] => browser::screenshots(),

@@ -1,0 +1,82 @@
+// Pronk as it is published: its page loads the demo, and its worker is asked what the page would ask it.
+
+import { App } from "../lib/app.mjs";
+import { requests, reset } from "../lib/server.mjs";
+import { serverUrl } from "../lib/settings.mjs";
+
+import { CONTEXT } from "./question.mjs";
+
+/** The page's own turns count from 1. */
+const TURN = 4_000_000_000;
+
+export class Pronk {
+  name = "Pronk";
+  threads = 1;
+
+  /** `device` as `xtask` calls it: `cpu` or `gpu`. */
+  constructor(device) {
+    this.device = device;
+  }
+
+  url = serverUrl;
+
+  async open(page) {
+    await reset();
+    await page.evaluateOnNewDocument(keepWorker);
+    const app = new App(page, this.device === "gpu" ? "GPU" : "Processor");
+    await app.open();
+    await app.choose("option-context", `${CONTEXT.toLocaleString("en")} tokens`);
+    await app.loadDemo();
+  }
+
+  ask(page, messages, tokens) {
+    const said = messages.map(({ role, content }) => ({ role, content: { text: content } }));
+    return page.evaluate(ask, { messages: said, tokens, turn: TURN });
+  }
+
+  requests() {
+    return requests();
+  }
+
+  close() {}
+}
+
+// Runs in the page, before any of its scripts.
+function keepWorker() {
+  const Native = globalThis.Worker;
+  globalThis.Worker = class extends Native {
+    constructor(...options) {
+      super(...options);
+      globalThis.engine = this;
+    }
+  };
+}
+
+// Runs in the page.
+function ask({ messages, tokens, turn }) {
+  const times = [];
+  let text = "";
+  const answered = new Promise((resolve, reject) => {
+    globalThis.engine.onerror = ({ message }) => reject(new Error(message));
+    globalThis.engine.onmessage = ({ data }) => {
+      if (data.turn !== turn) return;
+      if (data.type === "text") {
+        times.push(performance.now());
+        text += data.text;
+      }
+      if (data.type === "finished") resolve(data.usage);
+      if (data.type === "failed") reject(new Error(data.failure.message));
+    };
+  });
+  const start = performance.now();
+  const options = { max_tokens: tokens, sampling: { temperature: 0 } };
+  globalThis.engine.postMessage({ request: { type: "generate", turn, messages, options }, files: [] });
+  return answered.then((usage) => ({
+    prompt_tokens: usage.prompt_tokens,
+    reused_tokens: usage.reused_tokens,
+    tokens: usage.completion_tokens,
+    first_token: (times[0] - start) / 1000,
+    decode: (times.at(-1) - times[0]) / 1000,
+    text,
+  }));
+}
