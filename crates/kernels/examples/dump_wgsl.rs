@@ -18,6 +18,11 @@ const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
 const ROWS: usize = 1000;
 const CHUNK: usize = 8;
 
+/// One for each way of having scales. What reads weights is the same in all products of one token, and every type is tried
+/// with one of them: to make a pipeline of each takes SwiftShader a second or three.
+const OTHER_PRODUCTS: [WeightType; 5] =
+    [WeightType::Q4, WeightType::Q4M, WeightType::Q2K, WeightType::Q6, WeightType::F16];
+
 /// Everything that a kernel binds.
 struct Room {
     weights: Vec<Weight>,
@@ -66,12 +71,14 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     for weight in &room.weights {
         embed(plan, weight, 0, &room.tokens, &room.hidden);
         embed_one(plan, weight, 0, &room.tokens, &room.norm, room.stream());
-        for output in [Output::Columns(0), Output::Residual(0)] {
-            for form in [MatmulForm::Each, MatmulForm::Tiled] {
-                matmul_in(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
-            }
+        for (form, output) in
+            [(MatmulForm::Each, Output::Columns(0)), (MatmulForm::Tiled, Output::Residual(0))]
+        {
+            matmul_in(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
         }
         matvec(plan, weight, 0..ROWS, room.normed(), 0, &room.out);
+    }
+    for weight in room.weights.iter().filter(|weight| OTHER_PRODUCTS.contains(&weight.dtype())) {
         residual(plan, weight, 0..ROWS, &room.hidden, 0, &room.norm, room.stream());
         gate_up(plan, weight, room.normed(), &room.half);
         for cache in room.caches.iter().filter(|cache| fills(cache)) {
