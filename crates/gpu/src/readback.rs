@@ -132,9 +132,13 @@ impl Gpu {
 
     async fn come_back<T>(&self, answer: impl Future<Output = T>) -> T {
         match &self.pause {
-            Some(pause) => nudged(answer, pause, || drop(self.queue.submit([]))).await,
+            Some(pause) => nudged(answer, pause, || self.nudge()).await,
             None => answer.await,
         }
+    }
+
+    fn nudge(&self) {
+        self.queue.submit([]);
     }
 
     /// Natively somebody has to wait for the device; in a browser the event loop does.
