@@ -2,6 +2,7 @@
 
 import { App } from "./lib/app.mjs";
 import { launch, openPage } from "./lib/browser.mjs";
+import { compressedDownloads } from "./lib/downloads.mjs";
 import { until } from "./lib/harness.mjs";
 import { Rows } from "./lib/rows.mjs";
 import { reset, weightBytes } from "./lib/server.mjs";
@@ -15,6 +16,7 @@ const WANTED_ON_CPU = { prefill: 107, decode: 28 };
 const FIRST_TOKEN_SECONDS = 2;
 const HEAP_MIB = 128;
 const FRAME_MS = 100;
+const COMPRESSED_KB = { page: 300, worker: 1200 };
 
 // With the template around it about 128 tokens.
 const QUESTION = `Read this and say in a few sentences what it is about. The springbok is an antelope of southern and
@@ -33,6 +35,9 @@ await page.evaluate(watchFrames);
 let start = Date.now();
 await app.loadDemo();
 rows.add("first load", (Date.now() - start) / 1000, "s");
+const downloads = await compressedDownloads();
+rows.add("compressed download, the page", downloads.page / 1000, "KB", COMPRESSED_KB.page);
+rows.add("compressed download, the worker", downloads.worker / 1000, "KB", COMPRESSED_KB.worker);
 await rows.addHeap(page, "heap of the worker at its largest, loading", HEAP_MIB);
 
 await someWords(app);
