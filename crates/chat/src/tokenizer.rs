@@ -188,6 +188,12 @@ impl Tokenizer {
         self.model.tokens.bytes(id)
     }
 
+    /// The first id that stands for other bytes in `other`, or that only one of them has; none if their tokens are the same.
+    pub fn first_difference(&self, other: &Tokenizer) -> Option<u32> {
+        let most = self.vocab_size().max(other.vocab_size()) as u32;
+        (0..most).find(|id| self.bytes(*id) != other.bytes(*id))
+    }
+
     fn encode_looking_for(&self, look: Look, text: &str) -> Result<Vec<u32>, ChatError> {
         check_length(text)?;
         let (mut ids, mut at) = (Vec::new(), 0);

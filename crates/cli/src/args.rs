@@ -3,6 +3,7 @@
 mod bench;
 mod conversation;
 mod convert;
+mod guess;
 mod load;
 mod sampling;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use bench::BenchArgs;
 pub(crate) use conversation::{Ask, ConversationArgs};
 pub(crate) use convert::{ConvertArgs, FolderArgs, SynthesizeArgs, VerifyArgs};
+pub(crate) use guess::GuessArgs;
 pub(crate) use load::{ContextArgs, DeviceArgs, KvName, QuantArgs};
 pub(crate) use sampling::SamplingArgs;
 
@@ -93,6 +95,8 @@ pub(crate) struct GenerateArgs {
     /// or with --json as "logprobs".
     #[arg(long, value_name = "N")]
     pub(crate) logprobs: Option<u32>,
+    #[command(flatten)]
+    pub(crate) guess: GuessArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]
@@ -178,6 +182,8 @@ pub(crate) struct ChatArgs {
     pub(crate) logprobs: Option<u32>,
     #[command(flatten)]
     pub(crate) conversation: ConversationArgs,
+    #[command(flatten)]
+    pub(crate) guess: GuessArgs,
     #[command(flatten)]
     pub(crate) device: DeviceArgs,
     #[command(flatten)]

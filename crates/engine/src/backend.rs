@@ -164,6 +164,39 @@ impl Backend {
         if chosen.id == NOT_A_NUMBER { Err(EngineError::NotANumber) } else { Ok(chosen) }
     }
 
+    /// Most tokens that may be guessed ahead, as ids are chosen now. On a GPU penalties and the like allow none.
+    pub(crate) fn most_guesses(&self) -> usize {
+        let can_check = match self {
+            Backend::Gpu(model) => model.can_check(),
+            Backend::Cpu(_) => true,
+        };
+        if can_check { self.each() - 1 } else { 0 }
+    }
+
+    /// Makes what [`Backend::check`] needs, if it is not there, and says whether that was so.
+    pub(crate) async fn prepare_to_check(&mut self) -> Result<bool, EngineError> {
+        match self {
+            Backend::Gpu(model) => Ok(model.prepare_each().await?),
+            Backend::Cpu(_) => Ok(false),
+        }
+    }
+
+    /// Reads `last`, which was chosen last, and `guess` behind it, and chooses after each of them: the choices up to the
+    /// first that is another than was guessed. No other choice may be on its way.
+    pub(crate) async fn check(&mut self, last: u32, guess: &[u32]) -> Result<Vec<Chosen>, EngineError> {
+        let choices = match self {
+            Backend::Cpu(cpu) => cpu.check(guess),
+            Backend::Gpu(model) => {
+                let ids = model.check(last, guess).await?;
+                ids.into_iter().map(|id| Chosen { id, log_probs: None }).collect()
+            }
+        };
+        match choices.iter().any(|chosen| chosen.id == NOT_A_NUMBER) {
+            true => Err(EngineError::NotANumber),
+            false => Ok(choices),
+        }
+    }
+
     /// Most tokens that [`Backend::choose_each`] takes.
     pub(crate) fn each(&self) -> usize {
         match self {

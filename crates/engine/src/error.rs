@@ -71,6 +71,18 @@ pub enum EngineError {
         /// What may be asked for.
         bounds: String,
     },
+    /// A draft model whose tokens are others.
+    #[error(
+        "token {id} is {expected:?}, but {found:?} in the draft model; take a smaller model of the same family"
+    )]
+    OtherVocabulary {
+        /// The first token that differs.
+        id: u32,
+        /// Its text in the model.
+        expected: String,
+        /// Its text in the draft model.
+        found: String,
+    },
     /// The device computed something that is no number.
     #[error(
         "the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device"
@@ -101,7 +113,8 @@ impl EngineError {
             | EngineError::NotANumber
             | EngineError::Cpu(_)
             | EngineError::NoTokenizer
-            | EngineError::NoModel { .. } => FailureKind::ModelFile,
+            | EngineError::NoModel { .. }
+            | EngineError::OtherVocabulary { .. } => FailureKind::ModelFile,
             EngineError::Chat(error) if error.is_about_the_conversation() => FailureKind::Prompt,
             EngineError::Chat(_) => FailureKind::ModelFile,
             EngineError::Llama(LlamaError::Gpu(error)) => match error {

@@ -1,8 +1,7 @@
 //! The generation loop: prefill what is new, then decode, some steps ahead of what has been read back.
 
+mod ahead;
 mod run;
-
-use std::collections::VecDeque;
 
 use chat::ToolCallParser;
 use format::Sampling;
@@ -11,7 +10,9 @@ use web_time::Instant;
 
 use crate::backend::{Backend, Pending};
 use crate::sampling::settle;
-use crate::{Engine, EngineError, StopFlag};
+use crate::speculation::Speculation;
+use crate::{Engine, EngineError, Speculate, StopFlag};
+use ahead::Ahead;
 use run::{Ends, Run};
 
 /// What happens while an answer is made.
@@ -120,19 +121,13 @@ impl Engine {
         let Some(first) = self.prefill(run, prompt, stop, on_event).await? else {
             return Ok(FinishReason::Stopped);
         };
-        let mut in_flight = VecDeque::from([first]);
-        let mut issued = 1;
-        let mut stream = self.tokenizer.stream();
-        let most = self.backend.steps_in_flight(self.steps_in_flight);
-        while let Some(oldest) = in_flight.pop_front() {
-            while in_flight.len() + 1 < most && issued < run.limit {
-                in_flight.push_back(self.backend.decode()?);
-                issued += 1;
-            }
-            let chosen = self.backend.wait(oldest).await?;
+        let mut ahead = Ahead::new(prompt, first);
+        let tokenizer = self.tokenizer.clone();
+        let mut stream = tokenizer.stream();
+        while let Some(chosen) = self.next(run, &mut ahead).await? {
             let id = chosen.id;
             run.take(chosen, &mut stream, on_event);
-            if run.ends == Ends::WithTheTurn && self.tokenizer.stop_ids().contains(&id) {
+            if run.ends == Ends::WithTheTurn && tokenizer.stop_ids().contains(&id) {
                 run.flush(&mut stream, on_event);
                 return Ok(run.end_of_turn());
             }
@@ -140,10 +135,6 @@ impl Engine {
             if stop.is_set() {
                 run.flush(&mut stream, on_event);
                 return Ok(FinishReason::Stopped);
-            }
-            if in_flight.is_empty() && issued < run.limit {
-                in_flight.push_back(self.backend.decode()?);
-                issued += 1;
             }
         }
         run.flush(&mut stream, on_event);
@@ -164,6 +155,9 @@ impl Engine {
         self.backend.rewind(reused);
         self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
         run.usage.reused_tokens = reused as u32;
+        if reused == 0 {
+            self.speculation.begin_conversation();
+        }
         let mut done = reused;
         let pace = self.backend.pace();
         loop {
@@ -192,13 +186,27 @@ impl Engine {
         self.steps_in_flight = Some(steps);
     }
 
+    /// Says whether tokens are guessed ahead from now on. Which tokens come does not depend on it.
+    pub fn speculate(&mut self, speculate: Speculate) {
+        self.speculation = Speculation::new(speculate);
+    }
+
     /// Reads `prompt` into an empty context and generates `tokens` more, past any end of the turn: for measuring.
-    pub async fn measure(&mut self, prompt: &[u32], tokens: usize) -> Result<Usage, EngineError> {
+    /// Tokens are guessed ahead as `speculate` says.
+    pub async fn measure(
+        &mut self,
+        prompt: &[u32],
+        tokens: usize,
+        speculate: Speculate,
+    ) -> Result<Usage, EngineError> {
         self.check(prompt)?;
         self.cached.clear();
+        let before = std::mem::replace(&mut self.speculation, Speculation::new(speculate));
         let room = self.backend.context() - prompt.len();
         let mut run = Run::new(prompt, Sampling::default(), tokens.min(room), Ends::AtTheLimit, None);
-        self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await?;
+        let ended = self.run(&mut run, prompt, &StopFlag::default(), &mut |_| {}).await;
+        self.speculation = before;
+        ended?;
         Ok(run.usage)
     }
 

@@ -15,8 +15,10 @@ mod device;
 mod error;
 mod folder;
 mod generate;
+mod guess;
 mod kept;
 mod load;
+mod lookup;
 mod memory;
 mod on_cpu;
 mod open;
@@ -26,6 +28,7 @@ mod progress;
 mod prompt;
 mod quantize;
 mod sampling;
+mod speculation;
 mod stop;
 mod text;
 
@@ -41,11 +44,14 @@ pub use on_cpu::OnCpu;
 pub use open::{Container, Header, read_header};
 pub use options::{DEFAULT_CONTEXT, LoadOptions, kv_type};
 pub use quantize::Quantize;
+pub use speculation::Speculate;
 pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
 
 use chat::{Template, Tokenizer};
 use protocol::{DeviceReport, Failure, ModelInfo};
+
+use speculation::Speculation;
 
 /// A loaded model that answers.
 #[derive(Debug)]
@@ -64,6 +70,10 @@ pub struct Engine {
     prefill_chunk: Option<usize>,
     /// What was asked for with [`Engine::keep_in_flight`].
     steps_in_flight: Option<usize>,
+    /// How guessing tokens ahead has fared in this conversation.
+    speculation: Speculation,
+    /// A smaller model that guesses.
+    draft: Option<Box<Engine>>,
 }
 
 impl Engine {

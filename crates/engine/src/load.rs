@@ -12,6 +12,7 @@ use crate::device::{Choice, Offer};
 use crate::open::{Found, find};
 use crate::options::kv_word;
 use crate::progress::Reporter;
+use crate::speculation::{Speculate, Speculation};
 use crate::text::{nameless, template, tokenizer};
 use crate::{Engine, EngineError, LoadOptions};
 
@@ -90,6 +91,8 @@ impl Engine {
             cached: Vec::new(),
             prefill_chunk: None,
             steps_in_flight: None,
+            speculation: Speculation::new(Speculate::default()),
+            draft: None,
         })
     }
 }

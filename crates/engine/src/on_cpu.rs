@@ -108,9 +108,17 @@ impl OnCpu {
             Model::Reference(model) => ids.iter().map(|id| model.forward(*id)).last().unwrap_or_default(),
         };
         self.seen.extend(ids);
-        self.chosen = sampler::choose(&self.logits, &self.sampling, &self.seen);
-        let Some(id) = self.chosen else { return Chosen { id: NOT_A_NUMBER, log_probs: None } };
-        let log_probs = self.sampling.log_probs.map(|top| sampler::log_probs(&self.logits, id, top));
+        let chosen = self.choose_from(&self.logits);
+        self.chosen = (chosen.id != NOT_A_NUMBER).then_some(chosen.id);
+        chosen
+    }
+
+    /// The choice that the settings make from the logits after all that was seen.
+    fn choose_from(&self, logits: &[f32]) -> Chosen {
+        let Some(id) = sampler::choose(logits, &self.sampling, &self.seen) else {
+            return Chosen { id: NOT_A_NUMBER, log_probs: None };
+        };
+        let log_probs = self.sampling.log_probs.map(|top| sampler::log_probs(logits, id, top));
         Chosen { id, log_probs }
     }
 
@@ -119,8 +127,38 @@ impl OnCpu {
         self.choose(&Vec::from_iter(self.chosen))
     }
 
+    /// Reads what was chosen last and `guess` behind it, at most [`OnCpu::each`] together, and chooses after each of them,
+    /// until the guess is another.
+    pub(crate) fn check(&mut self, guess: &[u32]) -> Vec<Chosen> {
+        let start = self.seen.len();
+        let ids: Vec<u32> = self.chosen.into_iter().chain(guess.iter().copied()).collect();
+        self.forward_each(&ids);
+        let logits = std::mem::take(&mut self.logits);
+        let mut choices = Vec::with_capacity(ids.len());
+        for (row, id) in logits.chunks_exact((logits.len() / ids.len().max(1)).max(1)).zip(&ids) {
+            self.seen.push(*id);
+            let chosen = self.choose_from(row);
+            self.chosen = (chosen.id != NOT_A_NUMBER).then_some(chosen.id);
+            let is_right = guess.get(choices.len()) == Some(&chosen.id);
+            choices.push(chosen);
+            if !is_right {
+                break;
+            }
+        }
+        self.rewind(start + choices.len());
+        choices
+    }
+
     /// Reads `ids`, at most [`OnCpu::each`], and takes the likeliest after each of them.
     pub(crate) fn choose_each(&mut self, ids: &[u32]) -> Vec<u32> {
+        self.forward_each(ids);
+        self.seen.extend(ids);
+        let rows = self.logits.chunks_exact((self.logits.len() / ids.len().max(1)).max(1));
+        rows.map(|logits| sampler::argmax(logits).unwrap_or(NOT_A_NUMBER)).collect()
+    }
+
+    /// Takes `ids`, and computes the logits after each of them.
+    fn forward_each(&mut self, ids: &[u32]) {
         self.logits = match &mut self.model {
             Model::Simd(model) => {
                 let x = model.forward(ids);
@@ -128,9 +166,6 @@ impl OnCpu {
             }
             Model::Reference(model) => ids.iter().flat_map(|id| model.forward(*id)).collect(),
         };
-        self.seen.extend(ids);
-        let rows = self.logits.chunks_exact((self.logits.len() / ids.len().max(1)).max(1));
-        rows.map(|logits| sampler::argmax(logits).unwrap_or(NOT_A_NUMBER)).collect()
     }
 
     /// The logits after token `row` of those that were chosen after last, of `vocab_size` each.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
-use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
+use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, Speculate, StopFlag};
 use gpu::TierChoice;
 use llama::KvType;
 use pollster::block_on;
@@ -85,6 +85,81 @@ fn tokens_do_not_depend_on_the_steps_in_flight() {
             assert_eq!(*expected.get_or_insert_with(|| answers.clone()), answers, "{steps} steps in flight");
         }
     }
+}
+
+/// The prompt repeats itself, so that there is something to guess, and the tiny model does so too. On the GPU choices are checked
+/// that depend on logits alone; on the CPU all, to the bit.
+#[test]
+fn tokens_do_not_depend_on_guesses() {
+    let drawn = Sampling {
+        temperature: Some(0.7),
+        presence_penalty: Some(0.2),
+        logprobs: Some(2),
+        seed: Some(7),
+        ..Sampling::default()
+    };
+    let cool = Sampling { temperature: Some(0.1), seed: Some(3), ..Sampling::default() };
+    let repeated = prompt(12).repeat(3);
+    for (device, sampling) in [
+        (SUBGROUPS, Sampling::default()),
+        (PLAIN, Sampling::default()),
+        (PLAIN, cool.clone()),
+        (PLAIN, drawn.clone()),
+        (Device::Cpu, Sampling::default()),
+        (Device::Cpu, drawn.clone()),
+    ] {
+        let (mut engine, _) = load(device, 256);
+        let mut answer = |speculate, prompt: &[u32], max_tokens| {
+            engine.speculate(speculate);
+            let options = GenerateOptions { max_tokens: Some(max_tokens), sampling: sampling.clone() };
+            block_on(engine.generate(prompt, &options, &StopFlag::default(), &mut |_| {})).unwrap()
+        };
+        for max_tokens in [1, 2, 5, 60] {
+            let expected = answer(Speculate::Never, &repeated, max_tokens);
+            let got = answer(Speculate::Always, &repeated, max_tokens);
+            assert_eq!(got.ids, expected.ids, "{device:?} {sampling:?}");
+            assert_eq!((&got.text, got.reason), (&expected.text, expected.reason), "{device:?}");
+            if device == Device::Cpu {
+                assert_eq!(got.logprobs, expected.logprobs, "{device:?}");
+            }
+            assert_eq!(expected.usage.guessed_tokens, 0, "{device:?}");
+            let can_guess = device == Device::Cpu || sampling != drawn;
+            if max_tokens == 60 && can_guess {
+                assert!(got.usage.guessed_tokens > 5, "{device:?}: {:?}", got.usage);
+            }
+            // What was guessed wrong has left nothing behind.
+            let longer = [repeated.clone(), got.ids].concat();
+            let on = answer(Speculate::Always, &longer, 8);
+            assert!(on.usage.reused_tokens as usize >= longer.len() - 1, "{:?}", on.usage);
+            let (mut fresh, _) = load(device, 256);
+            let options = GenerateOptions { max_tokens: Some(8), sampling: sampling.clone() };
+            let (stop, mut on_event) = (StopFlag::default(), |_| {});
+            let fresh = block_on(fresh.generate(&longer, &options, &stop, &mut on_event)).unwrap();
+            assert_eq!(on.ids, fresh.ids, "{device:?} after {max_tokens}");
+        }
+    }
+}
+
+/// The best draft is the model itself: all that it guesses is right. One of other tokens is refused.
+#[test]
+fn a_draft_guesses_and_changes_nothing() {
+    for device in [PLAIN, Device::Cpu] {
+        let (mut engine, _) = load(device, 256);
+        let expected = generate(&mut engine, &prompt(20), 12).unwrap();
+        engine.assist_by(load(device, 256).0).unwrap();
+        engine.speculate(Speculate::Always);
+        let got = generate(&mut engine, &prompt(20), 12).unwrap();
+        assert_eq!((got.ids, got.reason), (expected.ids, expected.reason), "{device:?}");
+        assert!(got.usage.guessed_tokens >= 8, "{device:?}: {:?}", got.usage);
+    }
+    let other =
+        std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-mixed-quants.gguf"));
+    let files = MemoryFiles::single("other.gguf", other.unwrap());
+    let origin = Origin { files: &files, store: &MemoryStore::new() };
+    let options = LoadOptions { device: Device::Reference, ..LoadOptions::default() };
+    let other = block_on(Engine::load(origin, options, &mut |_| {})).unwrap();
+    let refused = load(PLAIN, 256).0.assist_by(other).unwrap_err();
+    assert!(matches!(refused, EngineError::OtherVocabulary { .. }), "{refused}");
 }
 
 #[test]

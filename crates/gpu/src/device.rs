@@ -148,6 +148,12 @@ impl Gpu {
         lost.map_or(Ok(()), |reason| Err(GpuError::Lost { reason }))
     }
 
+    /// The same, taken for one of hardware: so that tests can run whole models by the kernels that only such ones get.
+    pub fn as_hardware(mut self) -> Gpu {
+        self.report.software = false;
+        self
+    }
+
     /// Drops the device at once. Everything that uses it fails with [`GpuError::Lost`] from here on.
     pub fn destroy(&self) {
         note_loss(&self.lost, "it was given back".to_string());

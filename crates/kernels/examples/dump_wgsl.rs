@@ -7,7 +7,8 @@ use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierCho
 use kernels::{
     Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, SamplingTensors, SplitRoom, Stream,
     Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, embed, embed_one, fills,
-    gate_up, gather, log_probs, matmul_in, matvec, qkv, residual, rms_norm, rope, sample, silu_mul, weigh,
+    gate_up, gather, log_probs, matmul, matvec, qkv, residual, rms_norm, rope, sample, sample_each, silu_mul,
+    weigh,
 };
 use serde_json::{Value, json};
 
@@ -74,11 +75,13 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
         for (form, output) in
             [(MatmulForm::Each, Output::Columns(0)), (MatmulForm::Tiled, Output::Residual(0))]
         {
-            matmul_in(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+            matmul(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
         }
         matvec(plan, weight, 0..ROWS, room.normed(), 0, &room.out);
     }
     for weight in room.weights.iter().filter(|weight| OTHER_PRODUCTS.contains(&weight.dtype())) {
+        let output = Output::Residual(0);
+        matmul(MatmulForm::Few, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
         residual(plan, weight, 0..ROWS, &room.hidden, 0, &room.norm, room.stream());
         gate_up(plan, weight, room.normed(), &room.half);
         for cache in room.caches.iter().filter(|cache| fills(cache)) {
@@ -99,6 +102,7 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     argmax_each(plan, &room.logits, &room.choices);
     adjust(plan, &room.logits, &room.tokens, &room.sampling);
     sample(plan, &room.logits, &room.sampling, &room.sampled, &room.tokens);
+    sample_each(plan, &room.logits, &room.sampling, &room.choices);
     log_probs(plan, &room.logits, &room.sampling, &room.sampled);
 }
 

@@ -173,7 +173,8 @@ impl<'a> Input<'a> {
     }
 }
 
-fn tiles_per_group(tier: Tier) -> u32 {
+/// Tiles that a workgroup takes at once.
+pub(crate) fn tiles_per_group(tier: Tier) -> u32 {
     match tier {
         Tier::Subgroups { min_size, .. } => WORKGROUP_SIZE / min_size.min(WORKGROUP_SIZE),
         Tier::Plain => WORKGROUP_SIZE / PLAIN_LANES,

@@ -20,27 +20,53 @@ pub fn sample<'a>(
     sampled: &'a Tensor,
     tokens: &'a Tensor,
 ) {
+    let tensors = [scores, &sampling.settings, sampled, tokens];
+    dispatch(plan, "sample", include_str!("sample_one.wgsl"), &tensors, Extent::Fixed(1));
+}
+
+/// The same after every token of a step, from `scores`, `[chunk, vocab_size]`, into `choices`, `[1, chunk]`: what
+/// [`sample`] would draw after each of them. Nothing is fed back.
+pub fn sample_each<'a>(
+    plan: &mut PlanBuilder<'a>,
+    scores: &'a Tensor,
+    sampling: &'a SamplingTensors,
+    choices: &'a Tensor,
+) {
+    assert_eq!(choices.shape(), [1, scores.shape()[0]], "sample_each: choices");
+    let tensors = [scores, &sampling.settings, choices];
+    dispatch(plan, "sample_each", include_str!("sample_each.wgsl"), &tensors, Extent::Tokens(1));
+}
+
+/// `goes` is the piece that says where an id goes, `rows` how many are drawn from.
+fn dispatch<'a>(
+    plan: &mut PlanBuilder<'a>,
+    name: &'static str,
+    goes: &'static str,
+    tensors: &[&'a Tensor],
+    rows: Extent,
+) {
+    const BINDINGS: [Access; 4] = [Access::Read, Access::Read, Access::Write, Access::Write];
     let kernel = Kernel {
-        name: "sample",
+        name,
         wgsl: vec![
             STEP,
             SAMPLING,
             BEST,
             include_str!("sample_cut.wgsl"),
             include_str!("sample_noise.wgsl"),
+            goes,
             include_str!("sample.wgsl"),
         ],
-        bindings: &[Access::Read, Access::Read, Access::Write, Access::Write],
+        bindings: BINDINGS.get(..tensors.len()).unwrap_or(&BINDINGS),
         needs: Needs::Nothing,
     };
     // A lane for each bin of a histogram.
     assert_eq!(WORKGROUP_SIZE, 256, "sample: workgroup");
-    let constants = [
-        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
-        Constant::U32("VOCAB_SIZE", scores.shape()[1] as u32),
-    ];
+    let vocab_size = tensors[0].shape()[1] as u32;
+    let constants =
+        [Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE), Constant::U32("VOCAB_SIZE", vocab_size)];
     let one = Extent::Fixed(1);
-    plan.dispatch(kernel, &constants, &[scores, &sampling.settings, sampled, tokens], [one, one, one]);
+    plan.dispatch(kernel, &constants, tensors, [rows, one, one]);
 }
 
 #[cfg(test)]

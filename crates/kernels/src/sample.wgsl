@@ -1,12 +1,12 @@
-// Draws an id: the highest of gumbel - distance, of those that top_k, top_p and min_p leave. It goes to the ring, for the
-// CPU, and to the front of the tokens, for the next step. Comes behind step.wgsl, sampling.wgsl, best.wgsl,
-// sample_cut.wgsl and sample_noise.wgsl.
+// Draws an id: the highest of gumbel - distance, of those that top_k, top_p and min_p leave. Comes behind step.wgsl,
+// sampling.wgsl, best.wgsl, sample_cut.wgsl and sample_noise.wgsl, and behind the piece that says where it goes (`put`)
+// and how many ids come before it (`drawn_after`).
 //
-// One workgroup. Every loop over the vocabulary takes a lane vocab_size / 256 turns, and there are at most 13.
+// A workgroup draws from a row. Every loop over the vocabulary takes a lane vocab_size / 256 turns, and there are at most 13.
 
 @group(1) @binding(1) var<storage, read> settings: Settings;
-@group(1) @binding(2) var<storage, read_write> sampled: array<u32>; // [1, ring]
-@group(1) @binding(3) var<storage, read_write> tokens: array<u32>;  // [1, chunk]
+
+var<private> row: u32;
 
 const DISTANCE_UNIT = 7.450580596923828e-9; // 2^-27
 const UNITS = 134217728.0;
@@ -17,8 +17,9 @@ var<workgroup> likeliest: u32;
 var<workgroup> highest: f32;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(local_invocation_index) lane: u32) {
-    let best = best_id(0u, lane);
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    row = group.x;
+    let best = best_id(group.x, lane);
     if lane == 0u {
         likeliest = best;
         highest = clamp(logit[0], -MOST, MOST);
@@ -36,14 +37,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
-fn put(chosen: u32) {
-    sampled[step.slot] = chosen;
-    tokens[0] = chosen;
-}
-
 // How much less likely than the likeliest a token is: (highest - score) / temperature.
 fn distance_of(i: u32) -> u32 {
-    let score = logits[i];
+    let score = logits[row * VOCAB_SIZE + i];
     let behind = highest - clamp(score, -MOST, MOST);
     if score == MASKED || behind >= settings.reach {
         return TOO_FAR;
@@ -68,7 +64,7 @@ fn farthest_drawn(lane: u32) -> u32 {
 
 // Lane 0 gets the answer.
 fn draw(farthest: u32, lane: u32) -> u32 {
-    let key = noise_key(settings.seed[0], settings.seed[1], seen());
+    let key = noise_key(settings.seed[0], settings.seed[1], drawn_after());
     let listed = workgroupUniformLoad(&candidates) != 0u;
     let count = elements();
     var lead = LOWEST;

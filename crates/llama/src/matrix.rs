@@ -12,8 +12,8 @@ use format::layout::TILE;
 use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul, matvec, qkv,
-    residual,
+    Attending, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul,
+    matvec, qkv, residual,
 };
 
 use crate::column_order::{ColumnOrders, Gathered};
@@ -142,13 +142,14 @@ impl Matrix {
     pub(crate) fn product<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
+        form: MatmulForm,
         x: &'a Tensor,
         gathered: &'a Gathered,
         output: Output,
         out: &'a Tensor,
     ) {
         self.pieces(plan, x, gathered, |plan, Piece { weight, rows, first_row, x }| {
-            matmul(plan, weight, rows, x, output.shifted(first_row), out);
+            matmul(form, plan, weight, rows, x, output.shifted(first_row), out);
         });
     }
 
@@ -359,7 +360,10 @@ mod tests {
         gpu.write_f32(&squares, 0, &[4.0; COLUMNS / 4]);
         let mut plan = gpu.plan();
         match tokens {
-            Tokens::Two => matrix.product(&mut plan, &x_gpu, &gathered, Output::Columns(0), &out),
+            Tokens::Two => {
+                let form = MatmulForm::of_many(gpu);
+                matrix.product(&mut plan, form, &x_gpu, &gathered, Output::Columns(0), &out);
+            }
             Tokens::One => {
                 let input = Normed { weighted: &x_gpu, squares: &squares, eps: 0.0 };
                 matrix.product_of_one(&mut plan, input, &gathered, &out);

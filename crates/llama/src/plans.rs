@@ -7,7 +7,7 @@
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Heads, KvCache, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention,
+    Attending, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention,
     attention_split, fills, rms_norm, rope, silu_mul, weigh,
 };
 
@@ -52,12 +52,16 @@ pub(crate) struct Plans {
     pub(crate) argmax: Plan,
 }
 
-/// Logits after every token of a step, for those who measure. Made when it is first asked for.
+/// Logits after every token of a step, for those who measure and those who guess. Made when it is first asked for.
 #[derive(Debug)]
 pub(crate) struct Each {
     pub(crate) logits: Tensor,  // [EACH, vocab_size]
     pub(crate) choices: Tensor, // [1, EACH]
     pub(crate) head: Plan,
+    /// The id of the highest after each.
+    pub(crate) argmax: Plan,
+    /// The layers and the head for at most [`FEW`] tokens, if the device has a way of its own for so few.
+    pub(crate) few: Option<[Plan; 2]>,
 }
 
 /// Most tokens whose logits are computed in one step: 16 MB of them for a vocabulary of 128,256.
@@ -68,6 +72,7 @@ impl Each {
         gpu: &Gpu,
         config: &Config,
         weights: &Weights,
+        caches: &[KvCache],
         buffers: &Activations,
     ) -> Result<Each, GpuError> {
         let rows = EACH.min(buffers.hidden.shape()[0]);
@@ -75,14 +80,25 @@ impl Each {
             Ok((make.tensor("logits", [rows, config.vocab_size])?, make.tensor("choices", [1, rows])?))
         };
         let (logits, choices) = gpu.allocate("the logits", make).await?;
+        let (many, few) = (MatmulForm::of_many(gpu), MatmulForm::of_few(gpu));
+        let head = |form| {
+            let mut plan = gpu.plan();
+            let eps = config.rms_norm_eps;
+            rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, &buffers.normed);
+            let output = Output::Columns(0);
+            weights.head().product(&mut plan, form, &buffers.normed, &buffers.gathered, output, &logits);
+            plan.finish()
+        };
+        let few = if few == many {
+            None
+        } else {
+            Some([layers(gpu, few, config, weights, caches, buffers).await?, head(few).await?])
+        };
+        let head = head(many).await?;
         let mut plan = gpu.plan();
-        let eps = config.rms_norm_eps;
-        rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, &buffers.normed);
-        let output = Output::Columns(0);
-        weights.head().product(&mut plan, &buffers.normed, &buffers.gathered, output, &logits);
         argmax_each(&mut plan, &logits, &choices);
-        let head = plan.finish().await?;
-        Ok(Each { logits, choices, head })
+        let argmax = plan.finish().await?;
+        Ok(Each { logits, choices, head, argmax, few })
     }
 }
 
@@ -123,12 +139,7 @@ impl Plans {
         caches: &[KvCache],
         buffers: &Activations,
     ) -> Result<Plans, GpuError> {
-        let mut plan = gpu.plan();
-        weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
-        for (layer, cache) in weights.layers.iter().zip(caches) {
-            prefill(&mut plan, config, layer, cache, buffers);
-        }
-        let prefill = plan.finish().await?;
+        let prefill = layers(gpu, MatmulForm::of_many(gpu), config, weights, caches, buffers).await?;
 
         let mut plan = gpu.plan();
         weigh(&mut plan, &weights.norm, buffers.stream());
@@ -166,9 +177,27 @@ impl Activations {
     }
 }
 
+/// The embeddings and all layers, for many tokens.
+async fn layers(
+    gpu: &Gpu,
+    form: MatmulForm,
+    config: &Config,
+    weights: &Weights,
+    caches: &[KvCache],
+    buffers: &Activations,
+) -> Result<Plan, GpuError> {
+    let mut plan = gpu.plan();
+    weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
+    for (layer, cache) in weights.layers.iter().zip(caches) {
+        prefill(&mut plan, form, config, layer, cache, buffers);
+    }
+    plan.finish().await
+}
+
 /// One layer, for many tokens: `h += attention(norm(h))`, then `h += mlp(norm(h))`.
 fn prefill<'a>(
     plan: &mut PlanBuilder<'a>,
+    form: MatmulForm,
     config: &Config,
     layer: &'a LayerWeights,
     cache: &'a KvCache,
@@ -179,16 +208,16 @@ fn prefill<'a>(
 
     // Attention: normalise, project to q, k and v, turn them by their position, attend, project back.
     rms_norm(plan, hidden, &layer.input_layernorm, eps, normed);
-    layer.qkv_proj.product(plan, normed, gathered, Output::Columns(0), qkv);
+    layer.qkv_proj.product(plan, form, normed, gathered, Output::Columns(0), qkv);
     rope(plan, qkv, turns, q, cache);
     attention(plan, q, cache, attended);
-    layer.o_proj.product(plan, attended, gathered, Output::Residual(0), hidden);
+    layer.o_proj.product(plan, form, attended, gathered, Output::Residual(0), hidden);
 
     // MLP: normalise, widen twice, gate, narrow.
     rms_norm(plan, hidden, &layer.post_attention_layernorm, eps, normed);
-    layer.gate_up_proj.product(plan, normed, gathered, Output::Columns(0), gate_up);
+    layer.gate_up_proj.product(plan, form, normed, gathered, Output::Columns(0), gate_up);
     silu_mul(plan, gate_up, act);
-    layer.down_proj.product(plan, act, gathered, Output::Residual(0), hidden);
+    layer.down_proj.product(plan, form, act, gathered, Output::Residual(0), hidden);
 }
 
 /// What of a token's dispatches a plan has.
@@ -265,7 +294,14 @@ pub(crate) async fn keys_and_values(
     weights.embed(&mut project, tokens, gathered, hidden);
     for (layer, cache) in weights.layers.iter().zip(caches) {
         rms_norm(&mut project, hidden, &layer.input_layernorm, config.rms_norm_eps, normed);
-        layer.qkv_proj.product(&mut project, normed, gathered, Output::Columns(0), qkv);
+        layer.qkv_proj.product(
+            &mut project,
+            MatmulForm::of_many(gpu),
+            normed,
+            gathered,
+            Output::Columns(0),
+            qkv,
+        );
         rope(&mut turn, qkv, turns, q, cache);
     }
     Ok([project.finish().await?, turn.finish().await?])

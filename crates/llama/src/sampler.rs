@@ -23,6 +23,8 @@ pub(crate) struct Sampler {
     sample_logits: Plan,
     sample_scores: Plan,
     log_probs: Plan,
+    /// Draws after each of several tokens; made when that is first wanted.
+    pub(crate) sample_each: Option<Plan>,
 }
 
 /// What of it the steps of a generation run.
@@ -76,6 +78,17 @@ impl Way {
         }
     }
 
+    /// Whether ids depend on nothing but logits and positions, and nothing is told about them: then those that were guessed
+    /// can be checked together.
+    pub(crate) fn can_be_checked(self) -> bool {
+        self.scores == Scores::Logits && self.log_probs.is_none()
+    }
+
+    /// Whether ids are drawn.
+    pub(crate) fn draws(self) -> bool {
+        self.choice == Choice::Drawn
+    }
+
     /// Where in the rows of log-probabilities a step's words begin, and how many there are.
     pub(crate) fn row(slot: usize, log_probs: u32) -> (usize, usize) {
         (slot * LOG_PROBS_ROW, 2 + 2 * log_probs as usize)
@@ -99,7 +112,8 @@ impl Sampler {
         let (adjust, argmax_scores) = (adjusting.finish().await?, taking.finish().await?);
         let (sample_logits, sample_scores) = (drawing.finish().await?, drawing_adjusted.finish().await?);
         let log_probs = telling.finish().await?;
-        Ok(Sampler { tensors, adjust, argmax_scores, sample_logits, sample_scores, log_probs })
+        let sample_each = None;
+        Ok(Sampler { tensors, adjust, argmax_scores, sample_logits, sample_scores, log_probs, sample_each })
     }
 
     /// Adds what chooses an id to a step. `argmax` is the plan for the highest logit.

@@ -18,12 +18,15 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/../../tests/golden/gguf/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Loads the model in pieces that end nowhere in particular.
 fn load(name: &str, tier: TierChoice, kv: KvType) -> Model {
+    load_on(block_on(Gpu::request(tier)).unwrap(), name, kv)
+}
+
+/// Loads the model in pieces that end nowhere in particular.
+fn load_on(gpu: Gpu, name: &str, kv: KvType) -> Model {
     let bytes = read(&format!("{name}.gguf"));
     let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
-    let gpu = block_on(Gpu::request(tier)).unwrap();
     let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
     for (index, piece) in bytes.chunks(10007).enumerate() {
         loader.push(0, index as u64 * 10007, piece).unwrap();
@@ -79,7 +82,13 @@ fn logits(model: &mut Model, ids: &[u32], chunk: usize) -> Vec<f32> {
 /// Runs every case on one tier; `bound` is DESIGN.md's for the kind of KV cache.
 #[track_caller]
 fn check(model_name: &str, tier: TierChoice, kv: KvType, bound: f32) {
-    let mut model = load(model_name, tier, kv);
+    check_on(block_on(Gpu::request(tier)).unwrap(), model_name, kv, bound);
+}
+
+#[track_caller]
+fn check_on(gpu: Gpu, model_name: &str, kv: KvType, bound: f32) {
+    let tier = gpu.tier();
+    let mut model = load_on(gpu, model_name, kv);
     let mut measured = 0f32;
     for case in cases(model_name) {
         let (name, input) = (case["name"].as_str().unwrap(), ids(&case["input_ids"]));
@@ -137,6 +146,16 @@ fn with_subgroups() {
 fn without_subgroups() {
     check(BASIC, TierChoice::Plain, KvType::F32, 1e-3);
     check(MIXED, TierChoice::Plain, KvType::F32, 1e-3);
+}
+
+/// By the products for many tokens and for a few that only GPUs of hardware get.
+#[test]
+fn as_on_hardware() {
+    for tier in [TierChoice::Subgroups, TierChoice::Plain] {
+        let gpu = || block_on(Gpu::request(tier)).unwrap().as_hardware();
+        check_on(gpu(), BASIC, KvType::F32, 1e-3);
+        check_on(gpu(), MIXED, KvType::F32, 1e-3);
+    }
 }
 
 #[test]

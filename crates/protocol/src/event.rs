@@ -191,6 +191,9 @@ pub struct Usage {
     pub reused_tokens: u32,
     /// Tokens generated.
     pub completion_tokens: u32,
+    /// Of them those that were guessed ahead and found right.
+    #[serde(default)]
+    pub guessed_tokens: u32,
     /// Positions of the KV cache in use.
     pub context_used: u32,
     /// Prompt tokens a second, those reused left out; 0 when none was computed.

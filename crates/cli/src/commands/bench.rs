@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
-use engine::{Backend, DEFAULT_CONTEXT, Engine};
+use engine::{Backend, DEFAULT_CONTEXT, Engine, Speculate};
 use gpu::Counts;
 use serde::Serialize;
 
@@ -32,6 +32,10 @@ const MOST_READ: f64 = 1.01;
 
 /// What a load may hold in memory besides the GPU's buffers, whatever the model.
 const MOST_HELD_MIB: f64 = 512.0;
+
+/// What is said over and over, to be guessed.
+const SAID: &str = "The ferry leaves the north pier at ten past nine, calls at the two islands, \
+                    and is back by noon unless the wind turns. ";
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -64,7 +68,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     // Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
     let mut products = Vec::new();
     for run in 1..=args.runs {
-        let measured = engine.measure(&prompt, decode_tokens);
+        let measured = engine.measure(&prompt, decode_tokens, Speculate::Never);
         let usage = pollster::block_on(measured)?;
         prefill.push(usage.prefill_tokens_per_second);
         decode.push(usage.decode_tokens_per_second);
@@ -74,6 +78,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         products.extend(alone.map(|seconds| decode_tokens as f64 / seconds / decode));
     }
     rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
+    rows.extend(guessing(&mut engine, args)?);
     if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
         rows.extend(count_rows(counts, model.config().num_hidden_layers));
         rows.push(Row::most("decode against its products alone", products, MOST_BESIDE_PRODUCTS));
@@ -107,11 +112,33 @@ fn prompt(engine: &Engine, tokens: usize) -> Vec<u32> {
     (0..engine.tokenizer().vocab_size() as u32).cycle().take(tokens).collect()
 }
 
+/// How long it takes to say again what the prompt says, with guesses against without; none if the prompt is too short to
+/// say anything twice.
+fn guessing(engine: &mut Engine, args: &BenchArgs) -> Result<Option<Row>> {
+    let said = engine.encode_prompt(SAID).unwrap_or_default();
+    let tokens = args.prompt_tokens as usize;
+    if said.is_empty() || tokens < 2 * said.len() {
+        return Ok(None);
+    }
+    let prompt: Vec<u32> = said.into_iter().cycle().take(tokens).collect();
+    let mut speed = |speculate| {
+        let usage = pollster::block_on(engine.measure(&prompt, args.decode_tokens as usize, speculate))?;
+        anyhow::Ok(usage.decode_tokens_per_second)
+    };
+    // The first guess compiles what checks it.
+    speed(Speculate::Always)?;
+    let mut ratios = Vec::new();
+    for _ in 0..args.runs {
+        ratios.push(speed(Speculate::Never)? / speed(Speculate::WhereFaster)?);
+    }
+    Ok(Some(Row::most("saying again, guessing against not", ratios, 1.0)))
+}
+
 /// What decoding asks of the GPU, over [`COUNTED`] tokens: the difference between a long answer and a short one.
 fn counts_per_token(engine: &mut Engine) -> Result<Option<Counts>> {
     let mut counts = |tokens| {
         let before = gpu_counts(engine);
-        pollster::block_on(engine.measure(&prompt(engine, 1), tokens))?;
+        pollster::block_on(engine.measure(&prompt(engine, 1), tokens, Speculate::Never))?;
         let after = gpu_counts(engine);
         anyhow::Ok(after.zip(before).map(|(after, before)| after - before))
     };

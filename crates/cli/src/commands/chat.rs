@@ -14,7 +14,7 @@ use crate::args::ChatArgs;
 use crate::ids::tools_from_file;
 use crate::interrupt::Interrupt;
 use crate::output::{print, sentence, tell};
-use crate::source::load;
+use crate::source::load_to_answer;
 
 const HELP: &str = "/new starts a new chat, /stats shows figures of the last answer, /quit ends. \
                     Ctrl-C stops an answer.";
@@ -45,7 +45,7 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
     let date_string = args.conversation.date_string.clone();
     let conversation = Conversation { tools, date_string, ..Conversation::from(Vec::new()) };
     let options = args.device.load_options(args.context.context(), args.kv);
-    let engine = load(&args.model, options)?;
+    let engine = load_to_answer(&args.model, &args.guess, options)?;
     let interrupt = Interrupt::listen()?;
     let sampling = engine.with_makers(&args.sampling.sampling(args.logprobs));
     let options = generate_options(args.max_tokens, sampling);
@@ -121,12 +121,13 @@ impl Chat {
     }
 
     fn stats(&self) -> String {
-        let Usage { prompt_tokens, reused_tokens, completion_tokens, context_used, .. } = self.usage;
+        let Usage { prompt_tokens, reused_tokens, completion_tokens, guessed_tokens, context_used, .. } =
+            self.usage;
         let used = HumanCount(context_used.into());
         let context = HumanCount(self.engine.info().context.into());
         let seed = self.usage.seed.map(|seed| format!("; seed {seed}")).unwrap_or_default();
         format!(
-            "{completion_tokens} tokens at {:.1} tok/s, the first after {:.1} s; prompt of {prompt_tokens} tokens, \
+            "{completion_tokens} tokens at {:.1} tok/s, {guessed_tokens} of them guessed, the first after {:.1} s; prompt of {prompt_tokens} tokens, \
              {reused_tokens} of them known, read at {:.1} tok/s; {used} of {context} tokens of context used{seed}",
             self.usage.decode_tokens_per_second,
             self.usage.seconds_to_first_token,

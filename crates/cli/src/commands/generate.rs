@@ -9,7 +9,7 @@ use super::stream::{Call, Prompt, generate_options, stream};
 use crate::args::{Ask, ConversationArgs, GenerateArgs};
 use crate::ids::{self, Ids, conversation_from_file};
 use crate::output::{print, print_json};
-use crate::source::load;
+use crate::source::load_to_answer;
 
 #[derive(Serialize)]
 struct Generated<'a> {
@@ -35,7 +35,7 @@ pub(crate) fn generate(args: GenerateArgs) -> Result<()> {
     // A file that can't be read should be heard of before a model is loaded.
     let asked = Asked::read(args.ask, &args.conversation)?;
     let options = args.device.load_options(args.context.context(), args.kv);
-    let mut engine = load(&args.model, options)?;
+    let mut engine = load_to_answer(&args.model, &args.guess, options)?;
     let prompt = asked.prompt(&engine)?;
     let options = generate_options(args.max_tokens, args.sampling.sampling(args.logprobs));
     if args.json {

@@ -16,7 +16,7 @@ use chat::{Template, Tokenizer};
 use engine::{Engine, EngineError, LoadOptions, Origin};
 use store::{Files, NoStore, Store};
 
-use crate::args::ModelArgs;
+use crate::args::{GuessArgs, ModelArgs};
 use crate::location::Location;
 use crate::output::tell;
 use crate::progress::LoadBar;
@@ -78,6 +78,16 @@ pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
     }
     if let Some(failure) = engine.not_stored() {
         tell(&format!("pronk: The model runs, but was not kept for the next time. {}", failure.message));
+    }
+    Ok(engine)
+}
+
+/// The same, with tokens guessed ahead as `guess` says.
+pub(crate) fn load_to_answer(model: &ModelArgs, guess: &GuessArgs, options: LoadOptions) -> Result<Engine> {
+    let mut engine = load(model, options)?;
+    engine.speculate(guess.speculate());
+    if let Some(draft) = guess.draft(model) {
+        engine.assist_by(load(&draft, options)?)?;
     }
     Ok(engine)
 }

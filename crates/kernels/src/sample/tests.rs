@@ -178,3 +178,42 @@ fn a_temperature_near_zero_takes_the_likeliest() {
         assert_eq!(draw(&gpu, &scores, &drawing(temperature, 0, 1.0, 0.0), 10), [best; 10], "{temperature}");
     }
 }
+
+/// What is drawn after each of several tokens is what would be drawn one by one.
+#[test]
+fn each_row_is_drawn_from_as_if_it_were_alone() {
+    let (gpu, vocab_size, rows, position) = (gpu(), 700, 5, 11);
+    let scores = logits(9, (rows + 1) * vocab_size, 3.0);
+    for (top_k, top_p, min_p) in [(0, 1.0, 0.0), (20, 0.9, 0.01)] {
+        let sampling = Sampling { seed: 77, ..drawing(0.9, top_k, top_p, min_p) };
+        let tensors =
+            block_on(gpu.allocate("sampling", |make| SamplingTensors::new(make, vocab_size, 8, 4))).unwrap();
+        tensors.write(&gpu, &sampling, &[]);
+        let all = upload(&gpu, "scores", [rows + 1, vocab_size], &scores);
+        let choices = upload(&gpu, "choices", [1, rows + 1], &vec![0.0; rows + 1]);
+        let mut plan = gpu.plan();
+        sample_each(&mut plan, &all, &tensors, &choices);
+        let plan = block_on(plan.finish()).unwrap();
+        let params = StepParams { position, seq_len: rows as u32, row: 3, ..Default::default() };
+        gpu.step(rows as u32, &params).run(&plan).submit().unwrap();
+        let got = block_on(gpu.read(&choices)).unwrap();
+
+        let mut expected: Vec<u32> = (0..rows)
+            .map(|row| {
+                let scores =
+                    upload(&gpu, "scores", [1, vocab_size], &scores[row * vocab_size..][..vocab_size]);
+                let [sampled, tokens] = ["sampled", "tokens"].map(|name| upload(&gpu, name, [1, 1], &[0.0]));
+                let mut plan = gpu.plan();
+                sample(&mut plan, &scores, &tensors, &sampled, &tokens);
+                let plan = block_on(plan.finish()).unwrap();
+                let params =
+                    StepParams { position, seq_len: row as u32 + 1, row: row as u32, ..Default::default() };
+                gpu.step(row as u32 + 1, &params).run(&plan).submit().unwrap();
+                block_on(gpu.read(&sampled)).unwrap()[0]
+            })
+            .collect();
+        expected.push(0);
+        assert_eq!(got, expected, "{sampling:?}");
+        assert!(expected[..rows].windows(2).any(|pair| pair[0] != pair[1]), "{expected:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! What comes next: choices that are here, those that are on their way, and steps that check guesses.
+
+use std::collections::VecDeque;
+
+use llama::Chosen;
+use web_time::Instant;
+
+use super::run::Run;
+use crate::backend::Pending;
+use crate::{Engine, EngineError};
+
+/// What of an answer has been asked of the device.
+pub(super) struct Ahead {
+    /// The prompt, and every id that was chosen since.
+    ids: Vec<u32>,
+    /// Choices that nobody has taken yet.
+    here: VecDeque<Chosen>,
+    in_flight: VecDeque<Pending>,
+    /// Choices that were asked for, those taken among them.
+    issued: usize,
+    /// When the last step's choices came.
+    arrived: Option<Instant>,
+}
+
+impl Ahead {
+    pub(super) fn new(prompt: &[u32], first: Pending) -> Ahead {
+        let in_flight = VecDeque::from([first]);
+        Ahead { ids: prompt.to_vec(), here: VecDeque::new(), in_flight, issued: 1, arrived: None }
+    }
+
+    /// Notes that choices have come, and gives the seconds since the last ones did; none for the first, which waited for
+    /// the prompt to be read.
+    fn arrive(&mut self, choices: impl IntoIterator<Item = Chosen>) -> Option<f64> {
+        for chosen in choices {
+            self.ids.push(chosen.id);
+            self.here.push_back(chosen);
+        }
+        let now = Instant::now();
+        let last = self.arrived.replace(now);
+        last.map(|last| now.duration_since(last).as_secs_f64())
+    }
+}
+
+impl Engine {
+    /// The next choice; none if there have been as many as the limit allows.
+    pub(super) async fn next(
+        &mut self,
+        run: &mut Run,
+        ahead: &mut Ahead,
+    ) -> Result<Option<Chosen>, EngineError> {
+        if ahead.here.is_empty() {
+            let most = run.limit.saturating_sub(ahead.issued + 1).min(self.backend.most_guesses());
+            let len = self.speculation.len(most);
+            let guess =
+                if ahead.in_flight.is_empty() { self.guess(&ahead.ids, len).await? } else { Vec::new() };
+            match guess.is_empty() {
+                true => self.decode(run, ahead, len).await?,
+                false => self.check_guess(run, ahead, &guess).await?,
+            }
+        }
+        Ok(ahead.here.pop_front())
+    }
+
+    /// Waits for the oldest step, with others under way behind it. Not where there will be a guess of `len` tokens: it has to
+    /// wait until nothing is under way.
+    async fn decode(&mut self, run: &Run, ahead: &mut Ahead, len: usize) -> Result<(), EngineError> {
+        let most = match self.has_guess(&ahead.ids, len) {
+            true => 1,
+            false => self.backend.steps_in_flight(self.steps_in_flight),
+        };
+        while ahead.in_flight.len() < most && ahead.issued < run.limit {
+            ahead.in_flight.push_back(self.backend.decode()?);
+            ahead.issued += 1;
+        }
+        let Some(oldest) = ahead.in_flight.pop_front() else { return Ok(()) };
+        let chosen = self.backend.wait(oldest).await?;
+        if let Some(seconds) = ahead.arrive([chosen]) {
+            self.speculation.note_token(seconds);
+        }
+        Ok(())
+    }
+
+    async fn check_guess(
+        &mut self,
+        run: &mut Run,
+        ahead: &mut Ahead,
+        guess: &[u32],
+    ) -> Result<(), EngineError> {
+        let Some(last) = ahead.ids.last().copied() else { return Ok(()) };
+        // Kernels that are compiled here would make the first guess look slow.
+        if self.backend.prepare_to_check().await? {
+            ahead.arrive([]);
+        }
+        let choices = self.backend.check(last, guess).await?;
+        let tokens = choices.len();
+        ahead.issued += tokens;
+        run.usage.guessed_tokens += tokens as u32 - 1;
+        if let Some(seconds) = ahead.arrive(choices) {
+            self.speculation.note_checked(guess.len(), tokens, seconds);
+        }
+        Ok(())
+    }
+}
