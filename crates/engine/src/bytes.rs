@@ -3,11 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 
 use format::{Checkpoint, Manifest, ManifestFile, Pth, PthReader, Span};
+use futures_util::future::try_join;
 use store::{Files, Hash, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
 use crate::open::{Heads, Parse, present, take_head, whole_file};
 use crate::progress::Reporter;
 use crate::{EngineError, Origin};
+
+/// Bytes that are used between two breaths: some milliseconds of repacking.
+const SLICE: usize = 1 << 20;
 
 /// The files of a model, through the store. While headers are read it holds at most one piece besides the one that comes.
 pub(crate) struct Bytes<'a, 'r, F: Files + 'a, T> {
@@ -89,7 +93,7 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         Ok(Pieces::open(source, store, &files.key(name), expected).await?)
     }
 
-    /// Gives `weights` the bytes of the files. A piece is let go before the next is taken.
+    /// Gives `weights` the bytes of the files. No more than two pieces are in memory: one that is used, and the next.
     pub(crate) async fn each(
         &mut self,
         names: &[String],
@@ -119,15 +123,19 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         for (file, name) in names.iter().enumerate() {
             let before = sizes.iter().take(file).sum();
             self.report.begin_weights(before, sizes.iter().sum());
-            let mut pieces = match self.first.take_if(|first| first.name == *name) {
-                Some(First { pieces, head, .. }) => {
-                    weights.push(file, 0, &head)?;
-                    pieces
+            let (mut pieces, mut held) = match self.first.take_if(|first| first.name == *name) {
+                Some(First { pieces, head, .. }) => (pieces, Some((0, head))),
+                None => {
+                    let mut pieces = self.open(name).await?;
+                    let first = self.report.next(&mut pieces).await?;
+                    (pieces, first.map(|piece| (piece.offset, piece.bytes)))
                 }
-                None => self.open(name).await?,
             };
-            while let Some(Piece { offset, bytes, .. }) = self.report.next(&mut pieces).await? {
-                weights.push(file, offset, &bytes)?;
+            while let Some((offset, bytes)) = held {
+                let used = use_up(self.origin.store, weights, file, offset, bytes);
+                // The next piece is on its way while this one is used.
+                let (next, ()) = try_join(self.report.next(&mut pieces), used).await?;
+                held = next.map(|piece| (piece.offset, piece.bytes));
             }
             let failure = pieces.storage_failure().cloned();
             self.storage_failure = self.storage_failure.take().or(failure);
@@ -235,6 +243,21 @@ impl<F: Files, T: Store> Heads for Bytes<'_, '_, F, T> {
         }
         Ok(reader.finish()?)
     }
+}
+
+/// Gives `weights` bytes in slices, with breaths in between, and lets them go.
+async fn use_up(
+    store: &impl Store,
+    weights: &mut impl Take,
+    file: usize,
+    offset: u64,
+    bytes: Vec<u8>,
+) -> Result<(), EngineError> {
+    for (index, bytes) in (0..).zip(bytes.chunks(SLICE)) {
+        weights.push(file, offset + index * SLICE as u64, bytes)?;
+        store.breathe().await;
+    }
+    Ok(())
 }
 
 /// What a store knows the list of a folder's files by.

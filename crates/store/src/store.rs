@@ -35,6 +35,17 @@ pub trait Store {
     async fn hash(&self, bytes: &[u8]) -> Hash {
         Hash::of(bytes)
     }
+
+    /// A piece and its SHA-256; for platforms that hash it while they hand it over.
+    async fn hashed_piece(&self, model: &str, index: u32) -> Result<Option<(Vec<u8>, Hash)>, StoreError> {
+        let Some(bytes) = self.piece(model, index).await? else { return Ok(None) };
+        let hash = self.hash(&bytes).await;
+        Ok(Some((bytes, hash)))
+    }
+
+    /// Lets the platform go on with what it was asked for. Called now and then while a piece is being used, so that the next
+    /// one can come meanwhile; for platforms where nothing happens while a program computes.
+    async fn breathe(&self) {}
 }
 
 /// Keeps nothing: for files that are on this machine already.
