@@ -92,6 +92,12 @@ fn without_subgroups() {
     check(Device::Gpu(TierChoice::Plain), KvType::F32, 1e-3);
 }
 
+/// Activations in two bytes, of which a scale serves 32.
+#[test]
+fn in_whole_numbers() {
+    check(Device::Gpu(TierChoice::Int8), KvType::F32, 2e-3);
+}
+
 #[test]
 fn with_a_cache_of_halves() {
     check(Device::Gpu(TierChoice::Plain), KvType::F16, 1e-2);

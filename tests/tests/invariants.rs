@@ -52,7 +52,7 @@ const DOORS: [(&str, &[&str]); 19] = [
 ];
 
 /// How pieces of WGSL begin that several operations put before their own; they are no operation.
-const SHARED_WGSL: [&str; 7] = ["reduce.", "tile.", "turn.", "best.", "quants_", "scales_", "halves_"];
+const SHARED_WGSL: [&str; 7] = ["reduce.", "tile", "turn.", "best.", "quants_", "scales_", "halves_"];
 
 /// Files may be this long, the tests at their end left out; files that are rows of tests, twice that.
 const MAX_LINES: usize = 300;

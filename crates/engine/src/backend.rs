@@ -64,6 +64,7 @@ impl Backend {
             Backend::Gpu(model) => match model.gpu().tier() {
                 Tier::Subgroups { .. } => Kernels::Subgroups,
                 Tier::Plain => Kernels::Plain,
+                Tier::Int8 => Kernels::Int8,
             },
             Backend::Cpu(cpu) if cpu.is_reference() => Kernels::Reference,
             Backend::Cpu(_) => Kernels::Simd,
@@ -112,6 +113,9 @@ impl Backend {
     /// How large the steps of a prefill should be.
     pub(crate) fn pace(&self) -> Pace {
         match self {
+            Backend::Gpu(model) if model.gpu().tier() == Tier::Int8 && model.gpu().report().software => {
+                Pace::CPU
+            }
             Backend::Gpu(_) => Pace::GPU,
             Backend::Cpu(_) => Pace::CPU,
         }

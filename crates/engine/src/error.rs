@@ -118,9 +118,10 @@ impl EngineError {
             EngineError::Chat(error) if error.is_about_the_conversation() => FailureKind::Prompt,
             EngineError::Chat(_) => FailureKind::ModelFile,
             EngineError::Llama(LlamaError::Gpu(error)) => match error {
-                GpuError::NoAdapter { .. } | GpuError::NoDevice { .. } | GpuError::NoSubgroups { .. } => {
-                    FailureKind::NoWebGpu
-                }
+                GpuError::NoAdapter { .. }
+                | GpuError::NoDevice { .. }
+                | GpuError::NoSubgroups { .. }
+                | GpuError::NoInt8 { .. } => FailureKind::NoWebGpu,
                 GpuError::TooLarge { .. } | GpuError::OutOfMemory { .. } => FailureKind::OutOfMemory,
                 GpuError::Lost { .. } => FailureKind::DeviceLost,
                 GpuError::Refused { .. } => FailureKind::Internal,

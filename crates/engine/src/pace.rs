@@ -13,7 +13,8 @@ impl Pace {
     /// A driver ends what takes some seconds, and a page is drawn by the same device.
     pub(crate) const GPU: Pace = Pace { unit: 4, seconds: 0.1 };
 
-    /// The vector kernels take 8 tokens at a time, and whoever waits for the worker only wants to stop it.
+    /// The vector kernels take 8 tokens at a time, as do those of bytes where the CPU stands for a GPU, and whoever waits for the
+    /// worker only wants to stop it.
     pub(crate) const CPU: Pace = Pace { unit: 8, seconds: 0.3 };
 
     /// The size of the next step: what would have taken the time aimed at, at most twice the last.

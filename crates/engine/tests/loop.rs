@@ -16,6 +16,7 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gg
 
 const PLAIN: Device = Device::Gpu(TierChoice::Plain);
 const SUBGROUPS: Device = Device::Gpu(TierChoice::Subgroups);
+const INT8: Device = Device::Gpu(TierChoice::Int8);
 
 /// Loads the model; gives the progress that was reported, too.
 fn load(device: Device, context: usize) -> (Engine, Vec<LoadProgress>) {
@@ -52,7 +53,7 @@ fn golden() -> (Vec<u32>, Vec<u32>) {
 #[test]
 fn every_device_answers_as_hugging_face_does() {
     let (input, expected) = golden();
-    for device in [SUBGROUPS, PLAIN, Device::Reference] {
+    for device in [SUBGROUPS, PLAIN, INT8, Device::Reference] {
         let (mut engine, _) = load(device, 256);
         let answer = generate(&mut engine, &input, 40).unwrap();
         assert_eq!(answer.ids, expected[..answer.ids.len()], "{device:?}");
@@ -164,7 +165,7 @@ fn a_draft_guesses_and_changes_nothing() {
 
 #[test]
 fn what_the_cache_agrees_with_is_not_computed_again() {
-    for device in [PLAIN, Device::Reference] {
+    for device in [PLAIN, INT8, Device::Reference] {
         let (mut engine, _) = load(device, 256);
         let first = generate(&mut engine, &prompt(30), 8).unwrap();
         assert_eq!(first.usage.reused_tokens, 0);
@@ -193,7 +194,7 @@ fn what_the_cache_agrees_with_is_not_computed_again() {
 
 #[test]
 fn stop_ends_with_the_token_in_hand_and_leaves_no_trace() {
-    for device in [PLAIN, Device::Reference] {
+    for device in [PLAIN, INT8, Device::Reference] {
         let (mut engine, _) = load(device, 256);
         let whole = generate(&mut engine, &prompt(20), 12).unwrap();
         for stop_after in [1, 2, 5] {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use crate::counters::Counters;
+use crate::probe_int8::probe_int8;
 use crate::readback::ReadbackRing;
 use crate::step::UniformArena;
 use crate::upload::Uploads;
@@ -69,22 +70,26 @@ pub enum Tier {
     },
     /// Workgroup memory only.
     Plain,
+    /// Dot products of bytes, and neither barriers nor subgroups: what the CPU likes where it stands for a GPU.
+    Int8,
 }
 
 /// Which kernels to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TierChoice {
-    /// The best that the probe allows.
+    /// The best that the probes allow.
     #[default]
     Auto,
     /// Subgroups, or an error that says why not.
     Subgroups,
     /// Plain, even where subgroups work.
     Plain,
+    /// Bytes, or an error that says why not.
+    Int8,
 }
 
 impl Gpu {
-    /// Opens the fastest adapter with all the limits it has, and probes its subgroups.
+    /// Opens the fastest adapter with all the limits it has, and probes what its kernels would rely on.
     pub async fn request(choice: TierChoice) -> Result<Gpu, GpuError> {
         let adapter = request_adapter().await?;
         let report = report(&adapter);
@@ -170,20 +175,30 @@ impl Gpu {
     }
 
     async fn choose_tier(&self, adapter: &wgpu::Adapter, choice: TierChoice) -> Result<Tier, GpuError> {
-        if choice == TierChoice::Plain {
-            return Ok(Tier::Plain);
+        match choice {
+            TierChoice::Plain => Ok(Tier::Plain),
+            TierChoice::Int8 => probe_int8(self).await.map_err(|found| GpuError::NoInt8 { found }),
+            TierChoice::Subgroups => {
+                self.probed_subgroups(adapter).await.map_err(|found| GpuError::NoSubgroups { found })
+            }
+            TierChoice::Auto => {
+                if self.report.software
+                    && let Ok(tier) = probe_int8(self).await
+                {
+                    return Ok(tier);
+                }
+                Ok(self.probed_subgroups(adapter).await.unwrap_or(Tier::Plain))
+            }
+        }
+    }
+
+    /// The subgroup tier, or why it cannot be used.
+    async fn probed_subgroups(&self, adapter: &wgpu::Adapter) -> Result<Tier, String> {
+        if !has_subgroups(&self.device) {
+            return Err("this device or browser has none".to_string());
         }
         let info = adapter.get_info();
-        let probed = if has_subgroups(&self.device) {
-            probe::subgroups(self, info.subgroup_min_size, info.subgroup_max_size).await
-        } else {
-            Err("this device or browser has none".to_string())
-        };
-        match (probed, choice) {
-            (Ok(tier), _) => Ok(tier),
-            (Err(found), TierChoice::Subgroups) => Err(GpuError::NoSubgroups { found }),
-            (Err(_), _) => Ok(Tier::Plain),
-        }
+        probe::subgroups(self, info.subgroup_min_size, info.subgroup_max_size).await
     }
 }
 

@@ -23,6 +23,12 @@ pub enum GpuError {
         /// Why not.
         found: String,
     },
+    /// Kernels of bytes were asked for by name.
+    #[error("kernels of bytes were asked for, but {found}; use the plain kernels")]
+    NoInt8 {
+        /// Why not.
+        found: String,
+    },
     /// One tensor is larger than the device binds.
     #[error("{label} takes {bytes} bytes, but this device binds at most {limit} at once")]
     TooLarge {

@@ -9,8 +9,8 @@ pub struct Kernel {
     pub name: &'static str,
     /// The pieces, in the order in which they are joined.
     pub wgsl: Vec<&'static str>,
-    /// The storage buffers of group 1, in binding order.
-    pub bindings: &'static [Access],
+    /// The buffers of group 1, in binding order.
+    pub bindings: Vec<Access>,
     /// What it asks of the device.
     pub needs: Needs,
 }
@@ -22,6 +22,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`
     Write,
+    /// `var<uniform>`, of at most [`UNIFORM_BYTES`](crate::UNIFORM_BYTES): faster to read where the CPU stands for a GPU.
+    Uniform,
 }
 
 /// Features beyond WebGPU's core.
@@ -31,6 +33,8 @@ pub enum Needs {
     Nothing,
     /// `subgroupAdd` and its kin.
     Subgroups,
+    /// `dot4I8Packed`.
+    Int8Dot,
 }
 
 /// A `const` line in front of the pieces. Sizes as literals let compilers unroll and drop bounds checks.
@@ -60,8 +64,11 @@ impl Kernel {
     /// The whole text: enables, constants, pieces.
     pub fn source(&self, constants: &[Constant], dialect: Dialect) -> String {
         let mut text = String::new();
-        if self.needs == Needs::Subgroups && dialect == Dialect::Browser {
-            text.push_str("enable subgroups;\n");
+        match self.needs {
+            Needs::Subgroups if dialect == Dialect::Browser => text.push_str("enable subgroups;\n"),
+            // Compilers that have it need no such line; with it, the others say what they lack.
+            Needs::Int8Dot => text.push_str("requires packed_4x8_integer_dot_product;\n"),
+            Needs::Subgroups | Needs::Nothing => {}
         }
         for constant in constants {
             // Writing to a String cannot fail.
@@ -82,20 +89,29 @@ impl Kernel {
 mod tests {
     use super::*;
 
-    fn kernel() -> Kernel {
-        Kernel { name: "k", wgsl: vec!["a", "b"], bindings: &[], needs: Needs::Subgroups }
+    fn kernel(needs: Needs) -> Kernel {
+        Kernel { name: "k", wgsl: vec!["a", "b"], bindings: vec![], needs }
     }
 
     #[test]
     fn constants_come_before_the_pieces() {
         let constants = [Constant::U32("N", 7), Constant::F32("EPS", 1e-5)];
-        let got = kernel().source(&constants, Dialect::Native);
+        let got = kernel(Needs::Subgroups).source(&constants, Dialect::Native);
         assert_eq!(got, "const N = 7u;\nconst EPS = f32(1e-5);\na\nb\n");
     }
 
     #[test]
     fn only_browsers_get_the_enable_line() {
-        assert!(kernel().source(&[], Dialect::Browser).starts_with("enable subgroups;\n"));
-        assert!(!kernel().source(&[], Dialect::Native).contains("enable"));
+        let kernel = kernel(Needs::Subgroups);
+        assert!(kernel.source(&[], Dialect::Browser).starts_with("enable subgroups;\n"));
+        assert!(!kernel.source(&[], Dialect::Native).contains("enable"));
+    }
+
+    #[test]
+    fn whoever_lacks_a_language_feature_is_told_so() {
+        for dialect in [Dialect::Browser, Dialect::Native] {
+            assert!(kernel(Needs::Int8Dot).source(&[], dialect).starts_with("requires packed_4x8"));
+            assert!(!kernel(Needs::Nothing).source(&[], dialect).contains("requires"));
+        }
     }
 }

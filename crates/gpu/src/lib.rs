@@ -8,8 +8,8 @@
 //! ```
 //!
 //! WebGPU promises little, so the crate keeps within its defaults wherever it can: at most 8 storage
-//! buffers a kernel, 16 KiB of workgroup memory, no feature required. Subgroups are used where a probe
-//! shows that they mean what we think they mean.
+//! buffers a kernel, 16 KiB of workgroup memory, no feature required. Subgroups and dot products of bytes are used
+//! where a probe shows that they mean what we think they mean.
 
 mod counters;
 mod device;
@@ -18,6 +18,7 @@ mod kernel;
 mod nudge;
 mod plan;
 mod probe;
+mod probe_int8;
 mod readback;
 mod step;
 mod tensor;
@@ -31,4 +32,4 @@ pub use nudge::Pause;
 pub use plan::{Extent, Plan, PlanBuilder};
 pub use readback::Receipt;
 pub use step::Step;
-pub use tensor::{Allocator, Tensor};
+pub use tensor::{Allocator, Tensor, UNIFORM_BYTES, View};

@@ -1,6 +1,6 @@
 //! A plan is a list of dispatches with their pipelines and bind groups made, ready to be run any number of times.
 
-use crate::{Access, Constant, Dialect, Gpu, GpuError, Kernel, Needs, Tensor};
+use crate::{Access, Constant, Dialect, Gpu, GpuError, Kernel, Needs, View};
 
 /// Dispatches in order. Running it creates nothing on the device.
 #[derive(Debug, Default)]
@@ -22,6 +22,15 @@ pub enum Extent {
     Fixed(u32),
     /// One for every so many tokens of the step.
     Tokens(u32),
+    /// The same of at most `most` tokens, from the `first` on: none where the step has no more than those before it.
+    TokensFrom {
+        /// Tokens before them.
+        first: u32,
+        /// Of how many.
+        most: u32,
+        /// For how many each.
+        each: u32,
+    },
     /// As many as [`Step::splits`](crate::Step::splits) says: none, and so no dispatch, unless it was called.
     Splits,
     /// One in a step that has splits, else no dispatch.
@@ -35,6 +44,9 @@ impl Extent {
         match self {
             Extent::Fixed(count) => count,
             Extent::Tokens(each) => seq_len.div_ceil(each),
+            Extent::TokensFrom { first, most, each } => {
+                seq_len.saturating_sub(first).min(most).div_ceil(each)
+            }
             Extent::Splits => splits,
             Extent::IfSplit => splits.min(1),
             Extent::IfWhole => 1 - splits.min(1),
@@ -53,7 +65,7 @@ pub struct PlanBuilder<'a> {
 struct Spec<'a> {
     kernel: Kernel,
     constants: Vec<Constant>,
-    tensors: Vec<&'a Tensor>,
+    tensors: Vec<View<'a>>,
     workgroups: [Extent; 3],
 }
 
@@ -70,16 +82,17 @@ impl<'a> PlanBuilder<'a> {
         self.gpu
     }
 
-    /// Adds a dispatch. Panics if `tensors` are not as many as the kernel binds: a mistake of ours.
-    pub fn dispatch(
+    /// Adds a dispatch that binds tensors or rows of them. Panics if they are not as many as the kernel binds: a mistake of
+    /// ours.
+    pub fn dispatch<T: Clone + Into<View<'a>>>(
         &mut self,
         kernel: Kernel,
         constants: &[Constant],
-        tensors: &[&'a Tensor],
+        tensors: &[T],
         workgroups: [Extent; 3],
     ) {
         assert_eq!(kernel.bindings.len(), tensors.len(), "{}: bindings", kernel.name);
-        let (constants, tensors) = (constants.to_vec(), tensors.to_vec());
+        let (constants, tensors) = (constants.to_vec(), tensors.iter().cloned().map(Into::into).collect());
         self.specs.push(Spec { kernel, constants, tensors, workgroups });
     }
 
@@ -116,7 +129,7 @@ impl Gpu {
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
         let entries: Vec<_> =
-            (0..).zip(kernel.bindings).map(|(binding, access)| storage(binding, *access)).collect();
+            (0..).zip(&kernel.bindings).map(|(binding, access)| layout_entry(binding, *access)).collect();
         let tensors = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
@@ -140,19 +153,11 @@ impl Gpu {
         })
     }
 
-    fn bind(
-        &self,
-        kernel: &Kernel,
-        pipeline: &wgpu::ComputePipeline,
-        tensors: &[&Tensor],
-    ) -> wgpu::BindGroup {
+    fn bind(&self, kernel: &Kernel, pipeline: &wgpu::ComputePipeline, tensors: &[View]) -> wgpu::BindGroup {
         self.counters.add(|counts| counts.objects_created += 1);
         let entries: Vec<_> = (0..)
             .zip(tensors)
-            .map(|(binding, tensor)| wgpu::BindGroupEntry {
-                binding,
-                resource: tensor.buffer.as_entire_binding(),
-            })
+            .map(|(binding, view)| wgpu::BindGroupEntry { binding, resource: view.resource() })
             .collect();
         let layout = pipeline.get_bind_group_layout(1);
         let descriptor =
@@ -161,11 +166,12 @@ impl Gpu {
     }
 }
 
-fn storage(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
-    let ty = wgpu::BindingType::Buffer {
-        ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
-        has_dynamic_offset: false,
-        min_binding_size: None,
+fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let ty = match access {
+        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        Access::Write => wgpu::BufferBindingType::Storage { read_only: false },
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
     };
+    let ty = wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
     wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
 }

@@ -27,7 +27,7 @@ async fn run(gpu: &Gpu) -> Result<Vec<u32>, crate::GpuError> {
     let kernel = Kernel {
         name: "probe",
         wgsl: vec![include_str!("probe.wgsl")],
-        bindings: &[Access::Write],
+        bindings: vec![Access::Write],
         needs: Needs::Subgroups,
     };
     let mut plan = gpu.plan();

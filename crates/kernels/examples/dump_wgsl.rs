@@ -5,10 +5,10 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, SamplingTensors, SplitRoom, Stream,
-    Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, embed, embed_one, fills,
-    gate_up, gather, log_probs, matmul, matvec, qkv, residual, rms_norm, rope, sample, sample_each, silu_mul,
-    weigh,
+    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors, SplitRoom,
+    Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, embed, embed_one,
+    fills, gate_up, gather, log_probs, matmul, matvec, qkv, quantize, residual, rms_norm, rope, sample,
+    sample_each, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ struct Room {
     hidden: Tensor,
     normed: Tensor,
     weighted: Tensor,
+    quantized: Quantized,
     squares: Tensor,
     norm: Tensor,
     out: Tensor,
@@ -57,6 +58,7 @@ fn main() -> Result<(), GpuError> {
         let room = pollster::block_on(gpu.allocate("the operands", Room::new))?;
         let mut plan = gpu.plan();
         describe(&mut plan, &room);
+        describe_whole_numbers(&mut plan, &room);
         for (name, needs, wgsl) in plan.sources(Dialect::Browser) {
             let source = json!({ "name": name, "wgsl": wgsl, "needs_subgroups": needs == Needs::Subgroups });
             if !sources.contains(&source) {
@@ -106,6 +108,27 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     log_probs(plan, &room.logits, &room.sampling, &room.sampled);
 }
 
+/// The same products in bytes.
+fn describe_whole_numbers<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
+    let input = &room.quantized;
+    quantize(plan, room.normed(), input);
+    quantize(plan, &room.hidden, input);
+    for weight in room.weights.iter().filter(|weight| weight.has_quants()) {
+        matvec(plan, weight, 0..ROWS, input, 0, &room.out);
+    }
+    let others =
+        room.weights.iter().filter(|weight| weight.has_quants() && OTHER_PRODUCTS.contains(&weight.dtype()));
+    for weight in others {
+        matmul(MatmulForm::Each, plan, weight, 0..ROWS, input, Output::Columns(0), &room.out);
+        residual(plan, weight, 0..ROWS, input, 0, &room.norm, room.stream());
+        gate_up(plan, weight, input, &room.half);
+        for cache in room.caches.iter().filter(|cache| fills(cache)) {
+            let attending = Attending { turns: &room.turns, q: &room.q, cache };
+            qkv(plan, weight, 0..ROWS, input, 0, attending);
+        }
+    }
+}
+
 impl Room {
     fn stream(&self) -> Stream<'_> {
         Stream { hidden: &self.hidden, weighted: &self.weighted, squares: &self.squares }
@@ -127,7 +150,8 @@ impl Room {
             hidden: tensor(HIDDEN_SIZE)?,
             normed: tensor(HIDDEN_SIZE)?,
             weighted: row(HIDDEN_SIZE)?,
-            squares: row(HIDDEN_SIZE / 4)?,
+            quantized: Quantized::new(make, [CHUNK, HIDDEN_SIZE])?,
+            squares: make.uniform("squares", [1, HIDDEN_SIZE / 4])?,
             norm: row(HIDDEN_SIZE)?,
             out: tensor(ROWS)?,
             half: row(ROWS / 2)?,

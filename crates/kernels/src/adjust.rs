@@ -20,7 +20,7 @@ pub fn adjust<'a>(
     let kernel = Kernel {
         name: "adjust",
         wgsl: vec![STEP, SAMPLING, include_str!("adjust.wgsl")],
-        bindings: &[
+        bindings: vec![
             Access::Read,
             Access::Read,
             Access::Read,

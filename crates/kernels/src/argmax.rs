@@ -18,7 +18,7 @@ pub fn argmax<'a>(plan: &mut PlanBuilder<'a>, logits: &'a Tensor, sampled: &'a T
     let kernel = Kernel {
         name: "argmax",
         wgsl: vec![STEP, BEST, include_str!("argmax.wgsl")],
-        bindings: &[Access::Read, Access::Write, Access::Write],
+        bindings: vec![Access::Read, Access::Write, Access::Write],
         needs: Needs::Nothing,
     };
     let constants = [

@@ -13,7 +13,7 @@ pub fn argmax_each<'a>(plan: &mut PlanBuilder<'a>, logits: &'a Tensor, choices: 
     let kernel = Kernel {
         name: "argmax_each",
         wgsl: vec![STEP, BEST, include_str!("argmax_each.wgsl")],
-        bindings: &[Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants =

@@ -87,7 +87,7 @@ pub fn attention_split<'a>(
     let kernel = Kernel {
         name: "attention_combine",
         wgsl: vec![STEP, include_str!("attention_combine.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants = [
@@ -118,7 +118,7 @@ fn dispatch<'a>(
         let kernel = Kernel {
             name: "attention",
             wgsl: vec![STEP, quad, kv, piece, include_str!("attention.wgsl")],
-            bindings: &BINDINGS[..3 + outputs.len()],
+            bindings: BINDINGS[..3 + outputs.len()].to_vec(),
             needs: Needs::Nothing,
         };
         let mut constants = vec![

@@ -1,17 +1,61 @@
-//! What the operations' tests share: devices of both tiers, seeded numbers, one comparison.
+//! What the operations' tests share: devices of every tier, seeded numbers, one comparison.
 
 use std::ops::Range;
 
 use format::GgmlType;
-use gpu::{Gpu, Plan, PlanBuilder, Tensor, TierChoice};
+use format::layout::Scales;
+use gpu::{Gpu, Plan, PlanBuilder, Tensor, Tier, TierChoice};
 use half::f16;
 use pollster::block_on;
 
-use crate::{Normed, StepParams, Weight, WeightType};
+use crate::quantize::tests::rounded;
+use crate::{Input, Normed, Quantized, StepParams, Weight, WeightType, quantize};
 
 /// A device for each tier. Opened anew for each test: a device belongs to one thread.
-pub(crate) fn gpus() -> [Gpu; 2] {
-    [TierChoice::Subgroups, TierChoice::Plain].map(|choice| block_on(Gpu::request(choice)).unwrap())
+pub(crate) fn gpus() -> [Gpu; 3] {
+    [TierChoice::Subgroups, TierChoice::Plain, TierChoice::Int8]
+        .map(|choice| block_on(Gpu::request(choice)).unwrap())
+}
+
+/// A device for operations of whole numbers.
+pub(crate) fn gpu_int8() -> Gpu {
+    block_on(Gpu::request(TierChoice::Int8)).unwrap()
+}
+
+/// The types that a tier has kernels of its own for, with a seed each.
+pub(crate) fn types(gpu: &Gpu, types: &[WeightType]) -> Vec<(u32, WeightType)> {
+    let has_own = |dtype: WeightType| gpu.tier() != Tier::Int8 || dtype.scales() != Scales::None;
+    (1..).zip(types.iter().copied()).filter(|(_, dtype)| has_own(*dtype)).collect()
+}
+
+/// What products read: floats, or what they are rounded to on the tier of whole numbers.
+pub(crate) struct Reads {
+    room: Option<Quantized>,
+}
+
+impl Reads {
+    pub(crate) fn new(gpu: &Gpu, tokens: usize, columns: usize) -> Reads {
+        let new = || block_on(gpu.allocate("room", |make| Quantized::new(make, [tokens, columns]))).unwrap();
+        Reads { room: (gpu.tier() == Tier::Int8).then(new) }
+    }
+
+    /// Adds to the plan what has to come before the product.
+    pub(crate) fn input<'a>(&'a self, plan: &mut PlanBuilder<'a>, input: impl Into<Input<'a>>) -> Input<'a> {
+        let Some(room) = &self.room else { return input.into() };
+        quantize(plan, input, room);
+        room.into()
+    }
+
+    /// What products see of `x`, whole blocks of it.
+    pub(crate) fn plain(&self, x: &[f32]) -> Vec<f32> {
+        if self.room.is_some() { rounded(x) } else { x.to_vec() }
+    }
+
+    /// What products see of a stream.
+    pub(crate) fn normed(&self, stream: &Stream) -> Vec<f32> {
+        let (weighted, factor) = stream.weighted_by();
+        self.plain(weighted).into_iter().map(|x| x * factor).collect()
+    }
 }
 
 /// A device, for operations that are the same on every tier.
@@ -96,6 +140,13 @@ pub(crate) fn upload(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) 
     tensor
 }
 
+/// The same of a tensor that is bound as a uniform, too.
+fn upload_uniform(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) -> Tensor {
+    let tensor = block_on(gpu.allocate(label, |make| make.uniform(label, shape))).unwrap();
+    gpu.write_f32(&tensor, 0, values);
+    tensor
+}
+
 /// Runs what `describe` adds to a plan, as one step, and reads `out`.
 pub(crate) fn run<'a>(
     gpu: &'a Gpu,
@@ -139,7 +190,7 @@ impl Stream {
         Stream {
             hidden: upload(gpu, "hidden", [1, hidden_size], &hidden),
             weighted: upload(gpu, "weighted", [1, hidden_size], &weighted),
-            squares: upload(gpu, "squares", [1, hidden_size / 4], &squares),
+            squares: upload_uniform(gpu, "squares", [1, hidden_size / 4], &squares),
             gain: upload(gpu, "gain", [1, hidden_size], &gains),
             values: StreamValues { hidden, weighted, squares },
             gains,
@@ -154,11 +205,11 @@ impl Stream {
         Normed { weighted: &self.weighted, squares: &self.squares, eps: EPS }
     }
 
-    /// What a product of it sees.
-    pub(crate) fn normed_values(&self) -> Vec<f32> {
+    /// `x * gain`, and what a product of it multiplies that with.
+    pub(crate) fn weighted_by(&self) -> (&[f32], f32) {
         let StreamValues { hidden, weighted, .. } = &self.values;
         let mean_square = hidden.iter().map(|x| x * x).sum::<f32>() / hidden.len() as f32;
-        weighted.iter().map(|x| x / (mean_square + EPS).sqrt()).collect()
+        (weighted, 1.0 / (mean_square + EPS).sqrt())
     }
 
     /// What it has to be after `y` was added to these columns, whose ends are multiples of 4.

@@ -21,7 +21,7 @@ pub fn embed<'a>(
     let kernel = Kernel {
         name: "embed",
         wgsl: wgsl(table, include_str!("embed_rows.wgsl")),
-        bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let tensors = [&table.words, &table.scales, tokens, out];
@@ -44,7 +44,7 @@ pub fn embed_one<'a>(
     let kernel = Kernel {
         name: "embed",
         wgsl: wgsl(table, include_str!("embed_stream.wgsl")),
-        bindings: &[
+        bindings: vec![
             Access::Read,
             Access::Read,
             Access::Read,

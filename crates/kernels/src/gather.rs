@@ -21,7 +21,7 @@ pub fn gather<'a>(plan: &mut PlanBuilder<'a>, x: &'a Tensor, order: &'a Tensor, 
     let kernel = Kernel {
         name: "gather",
         wgsl: vec![STEP, include_str!("gather.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants =

@@ -2,7 +2,7 @@
 //!
 //! Each `.rs` adds its dispatch to a plan and holds, in its test module, the same operation on the CPU.
 //! Every activation is an f32 matrix `[seq_len, features]`; weights are packed as [`format::layout`] says.
-//! Pieces that several shaders share: `step.wgsl`, `sampling.wgsl`, `reduce.wgsl`, `tile.wgsl`, `turn.wgsl`, `best.wgsl`, `kv*.wgsl`,
+//! Pieces that several shaders share: `step.wgsl`, `sampling.wgsl`, `reduce.wgsl`, `tile*.wgsl`, `turn.wgsl`, `best.wgsl`, `kv*.wgsl`,
 //! `quants_*.wgsl` and `scales_*.wgsl`. Drawing a token is held to `cpu`'s sampler, which draws too.
 
 mod adjust;
@@ -12,12 +12,14 @@ mod attention;
 mod embed;
 mod gate_up;
 mod gather;
+mod input;
 mod kv;
 mod log_probs;
 mod matmul;
 mod matvec;
 mod output;
 mod qkv;
+mod quantize;
 mod residual;
 mod rms_norm;
 mod rope;
@@ -38,12 +40,14 @@ pub use attention::{SplitRoom, Splits, attention, attention_split};
 pub use embed::{embed, embed_one};
 pub use gate_up::gate_up;
 pub use gather::gather;
+pub use input::{Input, Normed};
 pub use kv::{Heads, KvCache, KvType};
 pub use log_probs::log_probs;
 pub use matmul::{FEW, MatmulForm, matmul};
-pub use matvec::{Normed, matvec};
+pub use matvec::matvec;
 pub use output::Output;
 pub use qkv::{Attending, fills, qkv};
+pub use quantize::{Quantized, quantize};
 pub use residual::{Stream, residual};
 pub use rms_norm::rms_norm;
 pub use rope::{RopeTable, rope};

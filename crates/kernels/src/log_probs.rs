@@ -18,7 +18,7 @@ pub fn log_probs<'a>(
     let kernel = Kernel {
         name: "log_probs",
         wgsl: vec![STEP, SAMPLING, BEST, include_str!("reduce.wgsl"), include_str!("log_probs.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants = [

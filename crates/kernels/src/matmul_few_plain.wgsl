@@ -22,6 +22,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
         for (var other = 1u; other < LANES; other++) {
             sum += partial[first + other][lane];
         }
-        store_tile(lane, tile, sum);
+        store_few(lane, tile, sum);
     }
 }

@@ -32,8 +32,8 @@ fn across(sums: mat4x4f) -> mat4x4f {
 }
 
 fn store_four(first: u32, tile: u32, y: mat4x4f) {
-    store_tile(first, tile, y[0]);
-    store_tile(first + 1u, tile, y[1]);
-    store_tile(first + 2u, tile, y[2]);
-    store_tile(first + 3u, tile, y[3]);
+    store_few(first, tile, y[0]);
+    store_few(first + 1u, tile, y[1]);
+    store_few(first + 2u, tile, y[2]);
+    store_few(first + 3u, tile, y[3]);
 }

@@ -10,3 +10,13 @@ fn store(token: u32, row: u32, y: f32) {
         out[at] = y;
     }
 }
+
+// Stores 4 rows of one token, unless it lies behind the last.
+fn store_tile(token: u32, end: u32, tile: u32, y: vec4f) {
+    if token >= end {
+        return;
+    }
+    for (var i = 0u; i < min(4u, ROWS - tile * 4u); i++) {
+        store(token, tile * 4u + i, y[i]);
+    }
+}

@@ -1,41 +1,25 @@
 //! Matrix-vector products, the work of decoding: what they share, and the one that only stores its result.
 //!
-//! Two forms of one operation: with subgroups, one of them owns a tile of rows and sums across its lanes at the end;
-//! without, 16 lanes own it and meet in workgroup memory behind one barrier. What happens to a finished tile is each
-//! operation's own: see [`qkv`](crate::qkv), [`gate_up`](crate::gate_up) and [`residual`](crate::residual).
+//! Three forms of one operation: with subgroups, one of them owns a tile of rows and sums across its lanes at the end;
+//! without, 16 lanes own it and meet in workgroup memory behind one barrier; and in whole numbers, where the CPU stands for a
+//! GPU, an invocation owns it alone. What happens to a finished tile is each operation's own: see [`qkv`](crate::qkv),
+//! [`gate_up`](crate::gate_up) and [`residual`](crate::residual).
 
 use std::ops::Range;
 
 use format::layout::TILE;
-use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor, Tier};
+use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor, Tier, View};
 
-use crate::Weight;
 use crate::step::STEP;
+use crate::{Input, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
 
 /// Lanes that share a tile where there are no subgroups. Mirrors `LANES` in `matvec_plain.wgsl`.
 const PLAIN_LANES: u32 = 16;
 
-/// Activations that are normalised by the product that reads them: RMSNorm is `x * gain / rms(x)`, and the last is one
-/// number for all columns, so the finished sums are divided by it.
-#[derive(Clone, Copy, Debug)]
-pub struct Normed<'a> {
-    /// `x * gain`: `[1, columns]`.
-    pub weighted: &'a Tensor,
-    /// The sums of `x²`, 4 at a time: `[1, columns / 4]`.
-    pub squares: &'a Tensor,
-    /// What keeps the root above zero.
-    pub eps: f32,
-}
-
-/// What a product reads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Input<'a> {
-    Normed(Normed<'a>),
-    /// `[1 or more, columns]`, of which the first row is taken as it is.
-    Plain(&'a Tensor),
-}
+/// Tiles of a workgroup where invocations own them: few, so that a small matrix has work for all that compute.
+const EACH_WORKGROUP_SIZE: u32 = 16;
 
 /// What a tile is.
 #[derive(Clone, Copy, Debug)]
@@ -57,9 +41,16 @@ pub(crate) struct Product<'a> {
     /// The shader pieces that have `store_tile`.
     pub(crate) store: Vec<&'static str>,
     pub(crate) constants: Vec<Constant>,
-    /// Of everything: words, scales, x, squares if they are read, and `outputs`.
-    pub(crate) bindings: &'static [Access],
-    pub(crate) outputs: Vec<&'a Tensor>,
+    /// What `store` binds, from `OUT` on.
+    pub(crate) outputs: Vec<(Access, &'a Tensor)>,
+}
+
+/// How tiles are divided among invocations.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Subgroups { min_size: u32 },
+    Plain,
+    Each,
 }
 
 /// Columns `first_column..` of `out`, `[1, at least first_column + all rows]`, become `weight x`, of which only `rows` are
@@ -69,7 +60,7 @@ pub fn matvec<'a>(
     plan: &mut PlanBuilder<'a>,
     weight: &'a Weight,
     rows: Range<usize>,
-    input: Normed<'a>,
+    input: impl Into<Input<'a>>,
     first_column: usize,
     out: &'a Tensor,
 ) {
@@ -78,12 +69,11 @@ pub fn matvec<'a>(
         name: "matvec",
         weight,
         rows,
-        input: Input::Normed(input),
+        input: input.into(),
         tiles: Tiles::One,
         store: vec![include_str!("matvec_columns.wgsl")],
         constants: vec![Constant::U32("OUT_COLUMN", first_column as u32)],
-        bindings: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
-        outputs: vec![out],
+        outputs: vec![(Access::Write, out)],
     };
     product.dispatch(plan);
 }
@@ -91,54 +81,115 @@ pub fn matvec<'a>(
 impl<'a> Product<'a> {
     /// Adds it to a plan.
     pub(crate) fn dispatch(self, plan: &mut PlanBuilder<'a>) {
-        let tier = plan.gpu().tier();
-        let tiles_per_group = tiles_per_group(tier);
-        let kernel = Kernel {
-            name: self.name,
-            wgsl: self.wgsl(tier),
-            bindings: self.bindings,
-            needs: if tier == Tier::Plain { Needs::Nothing } else { Needs::Subgroups },
-        };
-        let mut constants = vec![
-            Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
-            Constant::U32("TILES_PER_GROUP", tiles_per_group),
-        ];
+        let form = Form::new(plan.gpu().tier(), self.input);
+        let mut bound: Vec<(Access, View)> =
+            [&self.weight.words, &self.weight.scales].map(|tensor| (Access::Read, tensor.into())).into();
+        bound.extend(self.input.bindings(self.weight.shape()[1]));
+        let mut constants = form.constants().to_vec();
+        constants.push(Constant::U32("OUT", bound.len() as u32));
         constants.extend(self.weight.constants());
         constants.extend(self.weight.tiles(&self.rows));
         constants.extend(self.tiles.constants());
         constants.extend(self.input.constants());
         constants.extend(&self.constants);
-        let groups = (self.rows.len().div_ceil(TILE) as u32).div_ceil(tiles_per_group);
-        let mut tensors = vec![&self.weight.words, &self.weight.scales];
-        tensors.extend(self.input.tensors(self.weight.shape()[1]));
-        tensors.extend(self.outputs);
-        let one = Extent::Fixed(1);
-        plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), one, one]);
+        bound.extend(self.outputs.iter().map(|(access, tensor)| (*access, View::from(*tensor))));
+        let (bindings, views): (_, Vec<View>) = bound.into_iter().unzip();
+        let kernel = Kernel { name: self.name, wgsl: self.wgsl(form), bindings, needs: form.needs() };
+        let groups = (self.rows.len().div_ceil(TILE) as u32).div_ceil(form.tiles_per_group());
+        plan.dispatch(
+            kernel,
+            &constants,
+            &views,
+            [Extent::Fixed(groups), Extent::Fixed(1), Extent::Fixed(1)],
+        );
     }
 
-    fn wgsl(&self, tier: Tier) -> Vec<&'static str> {
+    fn wgsl(&self, form: Form) -> Vec<&'static str> {
         let mut pieces = vec![STEP];
         pieces.extend(self.weight.wgsl());
-        pieces.push(include_str!("matvec_lane.wgsl"));
-        pieces.extend(match (self.tiles, tier) {
-            (Tiles::One, Tier::Plain) => vec![include_str!("matvec_one.wgsl")],
-            (Tiles::One, _) => vec![include_str!("matvec_one.wgsl"), include_str!("matvec_one_across.wgsl")],
-            (Tiles::Pair { .. }, Tier::Plain) => vec![include_str!("matvec_pair.wgsl")],
-            (Tiles::Pair { .. }, _) => {
-                vec![include_str!("matvec_pair.wgsl"), include_str!("matvec_pair_across.wgsl")]
-            }
+        pieces.push(match self.tiles {
+            Tiles::One => include_str!("matvec_one.wgsl"),
+            Tiles::Pair { .. } => include_str!("matvec_pair.wgsl"),
         });
-        pieces.push(match self.input {
-            Input::Normed(_) => include_str!("matvec_normed_input.wgsl"),
-            Input::Plain(_) => include_str!("matvec_plain_input.wgsl"),
+        pieces.extend(match (form, self.tiles) {
+            (Form::Subgroups { .. }, Tiles::One) => Some(include_str!("matvec_one_across.wgsl")),
+            (Form::Subgroups { .. }, Tiles::Pair { .. }) => Some(include_str!("matvec_pair_across.wgsl")),
+            (Form::Plain | Form::Each, _) => None,
+        });
+        pieces.extend(match self.input {
+            Input::Normed(_) => {
+                vec![
+                    include_str!("tile_f32.wgsl"),
+                    include_str!("matvec_lane.wgsl"),
+                    include_str!("matvec_normed_input.wgsl"),
+                ]
+            }
+            Input::Plain(_) => {
+                vec![
+                    include_str!("tile_f32.wgsl"),
+                    include_str!("matvec_lane.wgsl"),
+                    include_str!("matvec_plain_input.wgsl"),
+                ]
+            }
+            Input::Quantized(_) => vec![include_str!("tile_int8.wgsl")],
         });
         pieces.extend(&self.store);
-        pieces.push(match tier {
-            Tier::Subgroups { .. } => include_str!("matvec_subgroups.wgsl"),
-            Tier::Plain => include_str!("matvec_plain.wgsl"),
+        pieces.push(match form {
+            Form::Subgroups { .. } => include_str!("matvec_subgroups.wgsl"),
+            Form::Plain => include_str!("matvec_plain.wgsl"),
+            Form::Each => include_str!("matvec_each.wgsl"),
         });
         pieces
     }
+}
+
+impl Form {
+    /// Whole numbers are for invocations by themselves. Floats on the tier that prefers bytes take what runs everywhere.
+    fn new(tier: Tier, input: Input) -> Form {
+        if matches!(input, Input::Quantized(_)) { Form::Each } else { Form::of_floats(tier) }
+    }
+
+    fn of_floats(tier: Tier) -> Form {
+        match tier {
+            Tier::Subgroups { min_size, .. } => Form::Subgroups { min_size },
+            Tier::Plain | Tier::Int8 => Form::Plain,
+        }
+    }
+
+    fn needs(self) -> Needs {
+        match self {
+            Form::Subgroups { .. } => Needs::Subgroups,
+            Form::Plain => Needs::Nothing,
+            Form::Each => Needs::Int8Dot,
+        }
+    }
+
+    fn workgroup_size(self) -> u32 {
+        match self {
+            Form::Subgroups { .. } | Form::Plain => WORKGROUP_SIZE,
+            Form::Each => EACH_WORKGROUP_SIZE,
+        }
+    }
+
+    fn tiles_per_group(self) -> u32 {
+        match self {
+            Form::Subgroups { min_size } => WORKGROUP_SIZE / min_size.min(WORKGROUP_SIZE),
+            Form::Plain => WORKGROUP_SIZE / PLAIN_LANES,
+            Form::Each => EACH_WORKGROUP_SIZE,
+        }
+    }
+
+    fn constants(self) -> [Constant; 2] {
+        [
+            Constant::U32("WORKGROUP_SIZE", self.workgroup_size()),
+            Constant::U32("TILES_PER_GROUP", self.tiles_per_group()),
+        ]
+    }
+}
+
+/// Tiles that a workgroup takes at once, of floats.
+pub(crate) fn tiles_per_group(tier: Tier) -> u32 {
+    Form::of_floats(tier).tiles_per_group()
 }
 
 impl Tiles {
@@ -150,43 +201,12 @@ impl Tiles {
     }
 }
 
-impl<'a> Input<'a> {
-    fn constants(self) -> Vec<Constant> {
-        match self {
-            Input::Normed(normed) => vec![Constant::F32("EPS", normed.eps)],
-            Input::Plain(_) => Vec::new(),
-        }
-    }
-
-    fn tensors(self, columns: usize) -> Vec<&'a Tensor> {
-        match self {
-            Input::Normed(Normed { weighted, squares, .. }) => {
-                assert_eq!(weighted.shape()[1], columns, "product: weighted");
-                assert_eq!(squares.shape(), [1, columns / 4], "product: squares");
-                vec![weighted, squares]
-            }
-            Input::Plain(x) => {
-                assert_eq!(x.shape()[1], columns, "product: x");
-                vec![x]
-            }
-        }
-    }
-}
-
-/// Tiles that a workgroup takes at once.
-pub(crate) fn tiles_per_group(tier: Tier) -> u32 {
-    match tier {
-        Tier::Subgroups { min_size, .. } => WORKGROUP_SIZE / min_size.min(WORKGROUP_SIZE),
-        Tier::Plain => WORKGROUP_SIZE / PLAIN_LANES,
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::StepParams;
     use crate::WeightType;
-    use crate::check::{Stream, assert_close, gpus, random, run, upload, weight};
+    use crate::check::{Reads, Stream, assert_close, gpus, random, run, types, upload, weight};
 
     /// `W x`.
     pub(crate) fn reference(weight: &[f32], x: &[f32]) -> Vec<f32> {
@@ -200,24 +220,25 @@ pub(crate) mod tests {
         check_some(rows, 0..rows, blocks, first_column);
     }
 
-    /// Every type on both tiers. `out` has a column more on either side, to catch stores out of place.
+    /// Every type on every tier. `out` has a column more on either side, to catch stores out of place.
     #[track_caller]
     fn check_some(all_rows: usize, rows: Range<usize>, blocks: usize, first_column: usize) {
         for gpu in gpus() {
-            for (seed, dtype) in (1..).zip(WeightType::ALL) {
+            for (seed, dtype) in types(&gpu, &WeightType::ALL) {
                 let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
                 let (weight, values) = weight(&gpu, seed, dtype, [all_rows, columns]);
-                let stream = Stream::new(&gpu, seed + 90, columns);
+                let (stream, reads) = (Stream::new(&gpu, seed + 90, columns), Reads::new(&gpu, 1, columns));
                 let before = random(seed + 91, first_column + all_rows + 1);
                 let out = upload(&gpu, "out", [1, before.len()], &before);
 
                 let params = StepParams { seq_len: 1, ..Default::default() };
                 let got = run(&gpu, params, &out, |plan| {
-                    matvec(plan, &weight, rows.clone(), stream.normed(), first_column, &out);
+                    let input = reads.input(plan, stream.normed());
+                    matvec(plan, &weight, rows.clone(), input, first_column, &out);
                 });
 
                 let mut expected = before;
-                let y = reference(&values[rows.start * columns..rows.end * columns], &stream.normed_values());
+                let y = reference(&values[rows.start * columns..rows.end * columns], &reads.normed(&stream));
                 expected[first_column + rows.start..first_column + rows.end].copy_from_slice(&y);
                 let what = format!("{:?} {dtype:?} {rows:?} of [{all_rows}, {columns}]", gpu.tier());
                 assert_close(&what, &got, &expected, 1e-5);

@@ -10,11 +10,3 @@ fn lane_sum(tile: u32, lane: u32, lanes: u32) -> Sum {
     }
     return sum;
 }
-
-fn load_block(block: u32) -> Block {
-    let first = block * 8u;
-    return Block(
-        x[first], x[first + 1u], x[first + 2u], x[first + 3u],
-        x[first + 4u], x[first + 5u], x[first + 6u], x[first + 7u],
-    );
-}

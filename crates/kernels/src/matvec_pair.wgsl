@@ -3,7 +3,7 @@
 alias Sum = mat2x4f;
 
 fn block_sum(tile: u32, block: u32) -> Sum {
-    let activations = load_block(block);
+    let activations = load_block(0u, block);
     return Sum(
         tile_dot(load_tile(tile, block), activations),
         tile_dot(load_tile(tile + PAIR_TILES, block), activations),

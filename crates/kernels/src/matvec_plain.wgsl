@@ -2,8 +2,6 @@
 // behind one barrier. Other pieces say what a tile is (`Sum`, `block_sum`), how activations are normalised
 // (`squares_of`, `norm_scale`), and where results go (`store_tile`).
 
-@group(1) @binding(2) var<storage, read> x: array<vec4f>; // [1, columns]
-
 const LANES = 16u;
 
 var<workgroup> partial: array<Sum, WORKGROUP_SIZE>;

@@ -2,8 +2,6 @@
 // at the end, no barrier, no workgroup memory. Other pieces say what a tile is (`Sum`, `block_sum`, `across`), how
 // activations are normalised (`squares_of`, `norm_scale`), and where results go (`store_tile`).
 
-@group(1) @binding(2) var<storage, read> x: array<vec4f>; // [1, columns]
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
     @builtin(workgroup_id) group: vec3u,

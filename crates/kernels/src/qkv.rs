@@ -5,8 +5,8 @@ use std::ops::Range;
 use format::layout::TILE;
 use gpu::{Access, Constant, PlanBuilder, Tensor};
 
-use crate::matvec::{Input, Normed, Product, Tiles};
-use crate::{KvCache, Weight};
+use crate::matvec::{Product, Tiles};
+use crate::{Input, KvCache, Weight};
 
 /// Whether [`qkv`] can fill this cache: one whose parts are one, and whose values have no scales in common, which would
 /// take more of a head at once than a tile has. Else there are [`matvec`](crate::matvec()) and [`rope`](crate::rope()).
@@ -32,7 +32,7 @@ pub fn qkv<'a>(
     plan: &mut PlanBuilder<'a>,
     weight: &'a Weight,
     rows: Range<usize>,
-    input: Normed<'a>,
+    input: impl Into<Input<'a>>,
     first_column: usize,
     attending: Attending<'a>,
 ) {
@@ -51,21 +51,16 @@ pub fn qkv<'a>(
         name: "qkv",
         weight,
         rows,
-        input: Input::Normed(input),
+        input: input.into(),
         tiles: Tiles::One,
         store: vec![quad, kv, include_str!("turn.wgsl"), include_str!("qkv.wgsl")],
         constants,
-        bindings: &[
-            Access::Read,
-            Access::Read,
-            Access::Read,
-            Access::Read,
-            Access::Read,
-            Access::Write,
-            Access::Write,
-            Access::Write,
+        outputs: vec![
+            (Access::Read, turns),
+            (Access::Write, q),
+            (Access::Write, &part.keys),
+            (Access::Write, &part.values),
         ],
-        outputs: vec![turns, q, &part.keys, &part.values],
     };
     product.dispatch(plan);
 }
@@ -76,7 +71,7 @@ mod tests {
     use pollster::block_on;
 
     use super::*;
-    use crate::check::{Stream, assert_close, gpus, random, run, upload, weight};
+    use crate::check::{Reads, Stream, assert_close, gpus, random, run, types, upload, weight};
     use crate::kv::Half;
     use crate::matvec::tests::reference;
     use crate::{Heads, KvType, StepParams, WeightType};
@@ -88,10 +83,10 @@ mod tests {
     #[track_caller]
     fn check(heads: Heads, kv: KvType, dtypes: &[WeightType]) {
         for gpu in gpus() {
-            for (seed, dtype) in (1..).zip(dtypes.iter().copied()) {
+            for (seed, dtype) in types(&gpu, dtypes) {
                 let columns = 96usize.next_multiple_of(dtype.columns_multiple());
                 let (weight, values) = weight(&gpu, seed, dtype, [heads.qkv_columns(), columns]);
-                let stream = Stream::new(&gpu, seed + 90, columns);
+                let (stream, reads) = (Stream::new(&gpu, seed + 90, columns), Reads::new(&gpu, 2, columns));
                 let by = random(seed + 91, heads.head_dim);
                 let turns = upload(&gpu, "turns", [2, heads.head_dim], &by);
                 let q = upload(&gpu, "q", [2, heads.q_columns()], &[]);
@@ -102,13 +97,14 @@ mod tests {
                 let split = heads.q_columns();
                 let attending = Attending { turns: &turns, q: &q, cache: &cache };
                 let got = run(&gpu, params, &q, |plan| {
+                    let input = reads.input(plan, stream.normed());
                     // In two dispatches, as where q and the others are of two types.
                     for rows in [0..split, split..heads.qkv_columns()] {
-                        qkv(plan, &weight, rows, stream.normed(), 0, attending);
+                        qkv(plan, &weight, rows, input, 0, attending);
                     }
                 });
 
-                let mut row = reference(&values, &stream.normed_values());
+                let mut row = reference(&values, &reads.normed(&stream));
                 for head in row[..split + heads.kv_columns()].chunks_exact_mut(heads.head_dim) {
                     for (pair, by) in head.chunks_exact_mut(2).zip(by.chunks_exact(2)) {
                         let [x, y] = [pair[0], pair[1]];

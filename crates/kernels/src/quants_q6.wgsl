@@ -19,3 +19,18 @@ fn quad(row: Row, index: u32) -> vec4f {
     let tops = (select(row.tops.x, row.tops.y, index > 3u) >> (2u * (index & 3u))) & 0x03030303u;
     return vec4f(unpack4xU8(nibbles | (tops << 4u)));
 }
+
+// The quants of the first 16 columns, one a byte.
+fn low_bytes(row: Row) -> vec4u {
+    return (row.nibbles & vec4u(0x0F0F0F0Fu)) | top_bits(row.tops.x);
+}
+
+// The others.
+fn high_bytes(row: Row) -> vec4u {
+    return ((row.nibbles >> vec4u(4u)) & vec4u(0x0F0F0F0Fu)) | top_bits(row.tops.y);
+}
+
+// The top bits of four quads, where they are in the bytes.
+fn top_bits(tops: u32) -> vec4u {
+    return ((vec4u(tops) >> vec4u(0u, 2u, 4u, 6u)) & vec4u(0x03030303u)) << vec4u(4u);
+}

@@ -17,3 +17,13 @@ fn load_row(row: u32, block: u32) -> Row {
 fn quad(row: Row, index: u32) -> vec4f {
     return vec4f(unpack4xI8(select(row.low, row.high, index > 3u)[index & 3u]));
 }
+
+// The quants of the first 16 columns, one a byte.
+fn low_bytes(row: Row) -> vec4u {
+    return row.low;
+}
+
+// The others.
+fn high_bytes(row: Row) -> vec4u {
+    return row.high;
+}

@@ -8,8 +8,8 @@ use std::ops::Range;
 use format::layout::TILE;
 use gpu::{Access, Constant, PlanBuilder, Tensor};
 
-use crate::Weight;
-use crate::matvec::{Input, Product, Tiles};
+use crate::matvec::{Product, Tiles};
+use crate::{Input, Weight};
 
 /// The residual stream of one token, and what the next product wants of it.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +22,15 @@ pub struct Stream<'a> {
     pub squares: &'a Tensor,
 }
 
-/// Shapes: `weight` `[all rows, columns]`, whose `rows` are computed, both ends multiples of 4; `x` `[1 or more, columns]`, of
-/// which the first row is read; `gain` `[1, hidden_size]` of the next norm. The first of all rows goes to `first_column`,
+/// Shapes: `weight` `[all rows, columns]`, whose `rows` are computed, both ends multiples of 4; of `input` the
+/// first row is read, `[1 or more, columns]`; `gain` `[1, hidden_size]` of the next norm. The first of all rows goes to `first_column`,
 /// a multiple of 4.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn residual<'a>(
     plan: &mut PlanBuilder<'a>,
     weight: &'a Weight,
     rows: Range<usize>,
-    x: &'a Tensor,
+    input: impl Into<Input<'a>>,
     first_column: usize,
     gain: &'a Tensor,
     stream: Stream<'a>,
@@ -48,20 +48,16 @@ pub fn residual<'a>(
         name: "residual",
         weight,
         rows,
-        input: Input::Plain(x),
+        input: input.into(),
         tiles: Tiles::One,
         store: vec![include_str!("residual.wgsl")],
         constants: vec![Constant::U32("OUT_TILE", (first_column / TILE) as u32)],
-        bindings: &[
-            Access::Read,
-            Access::Read,
-            Access::Read,
-            Access::Read,
-            Access::Write,
-            Access::Write,
-            Access::Write,
+        outputs: vec![
+            (Access::Read, gain),
+            (Access::Write, hidden),
+            (Access::Write, weighted),
+            (Access::Write, squares),
         ],
-        outputs: vec![gain, hidden, weighted, squares],
     };
     product.dispatch(plan);
 }
@@ -80,34 +76,27 @@ mod tests {
     use pollster::block_on;
 
     use super::*;
-    use crate::check::{self, assert_close, gpus, random, upload, weight};
+    use crate::check::{self, Reads, assert_close, gpus, random, types, upload, weight};
     use crate::matvec::tests::reference;
     use crate::{StepParams, WeightType};
 
-    /// Every type on both tiers: what is in the rows' columns of the stream afterwards, and that the others are left alone.
+    /// Every type on every tier: what is in the rows' columns of the stream afterwards, and that the others are left alone.
     #[track_caller]
     fn check(all_rows: usize, rows: Range<usize>, blocks: usize, first_column: usize, hidden_size: usize) {
         for gpu in gpus() {
-            for (seed, dtype) in (1..).zip(WeightType::ALL) {
+            for (seed, dtype) in types(&gpu, &WeightType::ALL) {
                 let columns = (blocks * 32).next_multiple_of(dtype.columns_multiple());
                 let (weight, values) = weight(&gpu, seed, dtype, [all_rows, columns]);
                 let x = random(seed + 90, columns);
-                let x_gpu = upload(&gpu, "x", [1, columns], &x);
+                let (x_gpu, reads) = (upload(&gpu, "x", [1, columns], &x), Reads::new(&gpu, 1, columns));
                 let stream = check::Stream::new(&gpu, seed + 91, hidden_size);
                 let params = StepParams { seq_len: 1, ..Default::default() };
                 let hidden = check::run(&gpu, params, &stream.hidden, |plan| {
-                    residual(
-                        plan,
-                        &weight,
-                        rows.clone(),
-                        &x_gpu,
-                        first_column,
-                        &stream.gain,
-                        stream.borrowed(),
-                    );
+                    let (input, gain) = (reads.input(plan, &x_gpu), &stream.gain);
+                    residual(plan, &weight, rows.clone(), input, first_column, gain, stream.borrowed());
                 });
 
-                let y = reference(&values[rows.start * columns..rows.end * columns], &x);
+                let y = reference(&values[rows.start * columns..rows.end * columns], &reads.plain(&x));
                 let changed = first_column + rows.start..first_column + rows.end;
                 let expected = stream.after(changed, &y);
                 let read = |tensor| block_on(gpu.read_f32(tensor)).unwrap();

@@ -1,10 +1,10 @@
 // Results are added to the residual stream. What the next product wants of it is left beside it, so that no dispatch
 // normalises: each value times the next norm's gain, and the sums of squares.
 
-@group(1) @binding(3) var<storage, read> gain: array<vec4f>;            // [1, hidden_size] of the next norm
-@group(1) @binding(4) var<storage, read_write> hidden: array<vec4f>;    // [chunk, hidden_size]; its first row is the token
-@group(1) @binding(5) var<storage, read_write> weighted: array<vec4f>;  // [1, hidden_size]
-@group(1) @binding(6) var<storage, read_write> squares: array<f32>;     // [1, hidden_size / 4]
+@group(1) @binding(OUT) var<storage, read> gain: array<vec4f>;                 // [1, hidden_size] of the next norm
+@group(1) @binding(OUT + 1u) var<storage, read_write> hidden: array<vec4f>;    // [chunk, hidden_size]; its first row is the token
+@group(1) @binding(OUT + 2u) var<storage, read_write> weighted: array<vec4f>;  // [1, hidden_size]
+@group(1) @binding(OUT + 3u) var<storage, read_write> squares: array<f32>;     // [1, hidden_size / 4]
 
 fn store_tile(tile: u32, y: Sum) {
     let at = OUT_TILE + tile;

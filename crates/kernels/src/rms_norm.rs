@@ -24,7 +24,7 @@ pub fn rms_norm<'a>(
     let kernel = Kernel {
         name: "rms_norm",
         wgsl: vec![STEP, include_str!("reduce.wgsl"), include_str!("rms_norm.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants = [

@@ -56,7 +56,7 @@ pub fn rope<'a>(
         let kernel = Kernel {
             name: "rope",
             wgsl: vec![STEP, quad, kv, include_str!("turn.wgsl"), include_str!("rope.wgsl")],
-            bindings: &[Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
+            bindings: vec![Access::Read, Access::Read, Access::Write, Access::Write, Access::Write],
             needs: Needs::Nothing,
         };
         let turned_heads = if part.first_kv_head == 0 { heads.heads } else { 0 };

@@ -57,7 +57,7 @@ fn dispatch<'a>(
             goes,
             include_str!("sample.wgsl"),
         ],
-        bindings: BINDINGS.get(..tensors.len()).unwrap_or(&BINDINGS),
+        bindings: BINDINGS.get(..tensors.len()).unwrap_or(&BINDINGS).to_vec(),
         needs: Needs::Nothing,
     };
     // A lane for each bin of a histogram.

@@ -16,7 +16,7 @@ pub fn silu_mul<'a>(plan: &mut PlanBuilder<'a>, gate_up: &'a Tensor, out: &'a Te
     let kernel = Kernel {
         name: "silu_mul",
         wgsl: vec![STEP, include_str!("silu_mul.wgsl")],
-        bindings: &[Access::Read, Access::Write],
+        bindings: vec![Access::Read, Access::Write],
         needs: Needs::Nothing,
     };
     let constants = [

@@ -19,7 +19,7 @@ pub fn weigh<'a>(plan: &mut PlanBuilder<'a>, gain: &'a Tensor, stream: Stream<'a
     let kernel = Kernel {
         name: "weigh",
         wgsl: vec![STEP, include_str!("weigh.wgsl")],
-        bindings: &[Access::Read, Access::Read, Access::Write, Access::Write],
+        bindings: vec![Access::Read, Access::Read, Access::Write, Access::Write],
         needs: Needs::Nothing,
     };
     let quads = hidden_size as u32 / 4;

@@ -46,6 +46,11 @@ impl Weight {
         self.dtype
     }
 
+    /// Whether it is whole numbers and scales: what the kernels of bytes take.
+    pub fn has_quants(&self) -> bool {
+        self.dtype.scales() != Scales::None
+    }
+
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
         self.words.bytes() + self.scales.bytes()

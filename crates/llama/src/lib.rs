@@ -12,6 +12,7 @@ mod loader;
 mod matrix;
 mod model;
 mod plans;
+mod prepared;
 mod sampler;
 #[cfg(test)]
 #[path = "../../format/tests/tiny_llama/mod.rs"]

@@ -12,11 +12,12 @@ use format::layout::TILE;
 use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
-    Attending, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up, matmul,
-    matvec, qkv, residual,
+    Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up,
+    matmul, matvec, qkv, residual,
 };
 
-use crate::column_order::{ColumnOrders, Gathered};
+use crate::column_order::ColumnOrders;
+use crate::prepared::Prepared;
 
 /// A matrix `[rows, columns]` in parts.
 #[derive(Debug)]
@@ -46,8 +47,8 @@ struct Piece<'a> {
     rows: Range<usize>,
     /// Where its first row is in the matrix.
     first_row: usize,
-    /// The activations, in the order of these rows' columns.
-    x: &'a Tensor,
+    /// The activations, in the order of these rows' columns, and in whole numbers where they are multiplied so.
+    input: Input<'a>,
 }
 
 impl Matrix {
@@ -138,18 +139,18 @@ impl Matrix {
     }
 
     /// Adds `out = X Wᵀ` to the plan, for the step's tokens: a dispatch for each part. Where columns are in an order of
-    /// their own, a gather comes first, here as in all that follows.
+    /// their own, a gather comes first, and where whole numbers are multiplied, their rounding; here as in all that follows.
     pub(crate) fn product<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
         form: MatmulForm,
         x: &'a Tensor,
-        gathered: &'a Gathered,
+        prepared: &'a Prepared,
         output: Output,
         out: &'a Tensor,
     ) {
-        self.pieces(plan, x, gathered, |plan, Piece { weight, rows, first_row, x }| {
-            matmul(form, plan, weight, rows, x, output.shifted(first_row), out);
+        self.pieces(plan, x.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+            matmul(form, plan, weight, rows, input, output.shifted(first_row), out);
         });
     }
 
@@ -158,11 +159,11 @@ impl Matrix {
         &'a self,
         plan: &mut PlanBuilder<'a>,
         input: Normed<'a>,
-        gathered: &'a Gathered,
+        prepared: &'a Prepared,
         out: &'a Tensor,
     ) {
-        self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, rows, first_row, x }| {
-            matvec(plan, weight, rows, Normed { weighted: x, ..input }, first_row, out);
+        self.pieces(plan, input.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+            matvec(plan, weight, rows, input, first_row, out);
         });
     }
 
@@ -171,11 +172,11 @@ impl Matrix {
         &'a self,
         plan: &mut PlanBuilder<'a>,
         input: Normed<'a>,
-        gathered: &'a Gathered,
+        prepared: &'a Prepared,
         attending: Attending<'a>,
     ) {
-        self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, rows, first_row, x }| {
-            qkv(plan, weight, rows, Normed { weighted: x, ..input }, first_row, attending);
+        self.pieces(plan, input.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+            qkv(plan, weight, rows, input, first_row, attending);
         });
     }
 
@@ -185,13 +186,13 @@ impl Matrix {
         &'a self,
         plan: &mut PlanBuilder<'a>,
         input: Normed<'a>,
-        gathered: &'a Gathered,
+        prepared: &'a Prepared,
         act: &'a Tensor,
     ) -> bool {
         let is_one = self.parts.len() == 1 && self.orders.runs().len() == 1;
         if is_one {
-            self.pieces(plan, input.weighted, gathered, |plan, Piece { weight, x, .. }| {
-                gate_up(plan, weight, Normed { weighted: x, ..input }, act);
+            self.pieces(plan, input.into(), prepared, |plan, Piece { weight, input, .. }| {
+                gate_up(plan, weight, input, act);
             });
         }
         is_one
@@ -202,32 +203,39 @@ impl Matrix {
         &'a self,
         plan: &mut PlanBuilder<'a>,
         x: &'a Tensor,
-        gathered: &'a Gathered,
+        prepared: &'a Prepared,
         gain: &'a Tensor,
         stream: Stream<'a>,
     ) {
-        self.pieces(plan, x, gathered, |plan, Piece { weight, rows, first_row, x }| {
-            residual(plan, weight, rows, x, first_row, gain, stream);
+        self.pieces(plan, x.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+            residual(plan, weight, rows, input, first_row, gain, stream);
         });
     }
 
     fn pieces<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
-        x: &'a Tensor,
-        gathered: &'a Gathered,
+        input: Input<'a>,
+        prepared: &'a Prepared,
         mut add: impl FnMut(&mut PlanBuilder<'a>, Piece<'a>),
     ) {
         for run in self.orders.runs() {
-            let x = match &run.order {
-                Some(order) => gathered.gather(plan, x, order),
-                None => x,
-            };
+            let input = prepared.in_order(plan, input, run.order.as_ref());
+            let mut rounded = None; // Once for all parts.
             for part in &self.parts {
                 let Some(rows) = part.of_its_own(&run.rows) else { continue };
-                add(plan, Piece { weight: &part.weight, rows, first_row: part.first_row, x });
+                let input = match part.weight.has_quants() {
+                    true => *rounded.get_or_insert_with(|| prepared.rounded(plan, input)),
+                    false => input,
+                };
+                add(plan, Piece { weight: &part.weight, rows, first_row: part.first_row, input });
             }
         }
+    }
+
+    /// Whether any of it is whole numbers and scales.
+    pub(crate) fn has_quants(&self) -> bool {
+        self.parts.iter().any(|part| part.weight.has_quants())
     }
 
     /// Adds the look-up of the tokens' rows to the plan, with columns as they are stored: a dispatch for each part.
@@ -275,7 +283,7 @@ fn merge(stacks: &[Stack]) -> Vec<Stack> {
 
 #[cfg(test)]
 mod tests {
-    use gpu::TierChoice;
+    use gpu::{Tier, TierChoice};
     use kernels::StepParams;
     use pollster::block_on;
 
@@ -306,41 +314,80 @@ mod tests {
     /// column, so that `out` tells which activation it was multiplied with.
     #[track_caller]
     fn check_orders(orders: [Option<Order>; 3]) {
-        let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
-        let stacks = [12, 8, 13].map(|rows| Stack { dtype: WeightType::F32, rows });
-        let shard_bytes = (8 * COLUMNS * 4) as u64;
+        check_orders_in(Numbers::Floats, orders);
+        check_orders_in(Numbers::Bytes, orders);
+    }
+
+    #[track_caller]
+    fn check_orders_in(numbers: Numbers, orders: [Option<Order>; 3]) {
+        let (tier, dtype) = match numbers {
+            Numbers::Floats => (TierChoice::Plain, WeightType::F32),
+            Numbers::Bytes => (TierChoice::Int8, WeightType::Q8),
+        };
+        let gpu = block_on(Gpu::request(tier)).unwrap();
+        let stacks = [12, 8, 13].map(|rows| Stack { dtype, rows });
+        let shard_bytes = (8 * dtype.row_words(COLUMNS) * 4) as u64;
         let make = |make: &Allocator| Matrix::new(make, "W", COLUMNS, &stacks, shard_bytes);
         let mut matrix = block_on(gpu.allocate("W", make)).unwrap();
         assert_eq!(matrix.parts.len(), 5);
 
-        let x: Vec<f32> = (0..COLUMNS * 2).map(|i| (i * i) as f32 + 3.0).collect();
+        let x: Vec<f32> = (0..COLUMNS * 2).map(|i| (10 * i) as f32 + 3.0).collect();
         let mut expected = vec![0.0; 2 * 33];
         let mut first = 0;
         for (order, stack) in orders.iter().zip(stacks) {
-            let mut bytes = vec![0; stack.rows * COLUMNS * 4];
+            let mut bytes = Vec::new();
             for row in first..first + stack.rows {
                 let (column, weight) = (row * 7 % COLUMNS, row as f32 + 1.0);
-                let at = ((row - first) * COLUMNS + column) * 4;
-                bytes[at..at + 4].copy_from_slice(&weight.to_le_bytes());
+                bytes.extend(numbers.row(column, weight));
                 let input = order.map_or(column, |order| order(column));
                 for token in 0..2 {
                     expected[token * 33 + row] = x[token * COLUMNS + input] * weight;
                 }
             }
-            matrix.write_rows(&gpu, first, GgmlType::F32, &bytes);
+            matrix.write_rows(&gpu, first, dtype.blocks(), &bytes);
             if let Some(order) = order {
                 let order: Vec<u32> = (0..COLUMNS).map(|column| order(column) as u32).collect();
                 matrix.note_order(first..first + stack.rows, &order);
             }
             first += stack.rows;
         }
-        let got = product(&gpu, &mut matrix, Tokens::Two, &x);
-        assert_eq!(got, expected, "two tokens");
-        let got = product(&gpu, &mut matrix, Tokens::One, &x);
-        assert_eq!(got[..33], expected[..33], "one token");
+        for (tokens, rows) in [(Tokens::Two, 2 * 33), (Tokens::One, 33)] {
+            let got = product(&gpu, &mut matrix, tokens, &x);
+            for (index, (got, expected)) in got.iter().zip(&expected[..rows]).enumerate() {
+                // Activations lie 10 apart, and those in bytes are rounded.
+                let most = if numbers == Numbers::Bytes { 0.02 * (index % 33 + 1) as f32 } else { 0.0 };
+                let what = format!("{numbers:?}, {tokens:?}, {index}");
+                assert!((got - expected).abs() <= most, "{what}: got {got}, expected {expected}");
+            }
+        }
     }
 
-    #[derive(Clone, Copy, PartialEq, Eq)]
+    /// What is multiplied.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Numbers {
+        Floats,
+        Bytes,
+    }
+
+    impl Numbers {
+        /// A row that is zeros but for one weight, a small whole number.
+        fn row(self, column: usize, weight: f32) -> Vec<u8> {
+            match self {
+                Numbers::Floats => {
+                    let values = (0..COLUMNS).map(|at| if at == column { weight } else { 0.0 });
+                    values.flat_map(f32::to_le_bytes).collect()
+                }
+                Numbers::Bytes => {
+                    let mut block = vec![0; 2 + COLUMNS];
+                    block[..2].copy_from_slice(&[0x00, 0x3C]); // A scale of 1.
+                    block[2 + column] = weight as u8;
+                    block
+                }
+            }
+        }
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum Tokens {
         One,
         Two,
@@ -351,22 +398,23 @@ mod tests {
     fn product(gpu: &Gpu, matrix: &mut Matrix, tokens: Tokens, x: &[f32]) -> Vec<f32> {
         let make = |make: &Allocator| {
             matrix.settle_orders(gpu, make)?;
-            let gathered = Gathered::new(make, 2, [COLUMNS])?;
-            let squares = make.tensor("squares", [1, COLUMNS / 4])?;
-            Ok((gathered, squares, make.tensor("x", [2, COLUMNS])?, make.tensor("out", [2, 33])?))
+            let rounded = (gpu.tier() == Tier::Int8).then_some(COLUMNS);
+            let prepared = Prepared::new(make, 2, [COLUMNS], rounded)?;
+            let squares = make.uniform("squares", [1, COLUMNS / 4])?;
+            Ok((prepared, squares, make.tensor("x", [2, COLUMNS])?, make.tensor("out", [2, 33])?))
         };
-        let (gathered, squares, x_gpu, out) = block_on(gpu.allocate("the operands", make)).unwrap();
+        let (prepared, squares, x_gpu, out) = block_on(gpu.allocate("the operands", make)).unwrap();
         gpu.write_f32(&x_gpu, 0, x);
         gpu.write_f32(&squares, 0, &[4.0; COLUMNS / 4]);
         let mut plan = gpu.plan();
         match tokens {
             Tokens::Two => {
                 let form = MatmulForm::of_many(gpu);
-                matrix.product(&mut plan, form, &x_gpu, &gathered, Output::Columns(0), &out);
+                matrix.product(&mut plan, form, &x_gpu, &prepared, Output::Columns(0), &out);
             }
             Tokens::One => {
                 let input = Normed { weighted: &x_gpu, squares: &squares, eps: 0.0 };
-                matrix.product_of_one(&mut plan, input, &gathered, &out);
+                matrix.product_of_one(&mut plan, input, &prepared, &out);
             }
         }
         let plan = block_on(plan.finish()).unwrap();

@@ -103,7 +103,9 @@ impl Model {
         }
         weights.settle_orders(&gpu).await?;
         let buffers = gpu
-            .allocate("the activations", |make| Activations::new(make, &config, options.chunk, &weights))
+            .allocate("the activations", |make| {
+                Activations::new(make, gpu.tier(), &config, options.chunk, &weights)
+            })
             .await?;
         let plans = Plans::new(&gpu, &config, &weights, &caches, &buffers).await?;
         let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.as_deref());

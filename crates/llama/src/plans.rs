@@ -2,16 +2,17 @@
 //!
 //! One token takes 5 dispatches a layer where q, k, v share a type, and gate and up, and one more where attention is split;
 //! 3 more for embedding, head and choice. Bytes and parts in the KV cache take one a layer more. A choice other than the likeliest takes up to 2 more: see `sampler`.
-//! Where a matrix's columns have an order of their own, a gather comes before its product.
+//! Where a matrix's columns have an order of their own, a gather comes before its product; where whole numbers are multiplied,
+//! the rounding of its activations.
 
 use format::Config;
-use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
+use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor, Tier};
 use kernels::{
     Attending, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Stream, argmax, argmax_each, attention,
     attention_split, fills, rms_norm, rope, silu_mul, weigh,
 };
 
-use crate::column_order::Gathered;
+use crate::prepared::Prepared;
 use crate::weights::{LayerWeights, Weights};
 
 /// Ids that the GPU has chosen and the CPU has not read yet: more than are ever in flight.
@@ -32,7 +33,7 @@ pub(crate) struct Activations {
     weighted: Tensor,          // [1, hidden_size] what the next product of one token reads
     squares: Tensor,           // [1, hidden_size / 4] sums of squares, by which it normalises
     splits: SplitRoom,         // of one token's attention
-    gathered: Gathered,        // [chunk, columns] what any of these is in the order of a matrix's columns
+    prepared: Prepared,        // [chunk, columns] what any of these is as a matrix reads it
     pub(crate) logits: Tensor, // [1, vocab_size]
     pub(crate) sampled: Tensor, // [1, RING] chosen ids
 }
@@ -86,7 +87,7 @@ impl Each {
             let eps = config.rms_norm_eps;
             rms_norm(&mut plan, &buffers.hidden, &weights.norm, eps, &buffers.normed);
             let output = Output::Columns(0);
-            weights.head().product(&mut plan, form, &buffers.normed, &buffers.gathered, output, &logits);
+            weights.head().product(&mut plan, form, &buffers.normed, &buffers.prepared, output, &logits);
             plan.finish()
         };
         let few = if few == many {
@@ -105,6 +106,7 @@ impl Each {
 impl Activations {
     pub(crate) fn new(
         make: &Allocator,
+        tier: Tier,
         config: &Config,
         chunk: usize,
         weights: &Weights,
@@ -121,9 +123,9 @@ impl Activations {
             attended: make.tensor("attended", [chunk, heads.q_columns()])?,
             gate_up: make.tensor("gate_up", [chunk, 2 * intermediate_size])?,
             act: make.tensor("act", [chunk, intermediate_size])?,
-            gathered: Gathered::new(make, chunk, weights.ordered_columns())?,
+            prepared: Prepared::new(make, chunk, weights.ordered_columns(), weights.rounded_columns(tier))?,
             weighted: make.tensor("weighted", [1, hidden_size])?,
-            squares: make.tensor("squares", [1, hidden_size / 4])?,
+            squares: make.uniform("squares", [1, hidden_size / 4])?,
             splits: SplitRoom::new(make, heads)?,
             logits: make.tensor("logits", [1, config.vocab_size])?,
             sampled: make.tensor("sampled", [1, RING])?,
@@ -148,7 +150,7 @@ impl Plans {
         let mut plan = gpu.plan();
         let mut gains = weights.layers.iter().map(|layer| &layer.input_layernorm).chain([&weights.norm]);
         if let Some(gain) = gains.next() {
-            weights.embed_one(&mut plan, &buffers.tokens, &buffers.gathered, gain, buffers.stream());
+            weights.embed_one(&mut plan, &buffers.tokens, &buffers.prepared.gathered, gain, buffers.stream());
         }
         for ((layer, cache), next_gain) in weights.layers.iter().zip(caches).zip(gains) {
             decode(&mut plan, Decoded::All, config, layer, next_gain, cache, buffers);
@@ -156,7 +158,7 @@ impl Plans {
         let decode = plan.finish().await?;
 
         let mut plan = gpu.plan();
-        weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.gathered, &buffers.logits);
+        weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.prepared, &buffers.logits);
         let head = plan.finish().await?;
 
         let mut plan = gpu.plan();
@@ -187,7 +189,7 @@ async fn layers(
     buffers: &Activations,
 ) -> Result<Plan, GpuError> {
     let mut plan = gpu.plan();
-    weights.embed(&mut plan, &buffers.tokens, &buffers.gathered, &buffers.hidden);
+    weights.embed(&mut plan, &buffers.tokens, &buffers.prepared.gathered, &buffers.hidden);
     for (layer, cache) in weights.layers.iter().zip(caches) {
         prefill(&mut plan, form, config, layer, cache, buffers);
     }
@@ -203,21 +205,21 @@ fn prefill<'a>(
     cache: &'a KvCache,
     buffers: &'a Activations,
 ) {
-    let Activations { turns, hidden, normed, qkv, q, attended, gate_up, act, gathered, .. } = buffers;
+    let Activations { turns, hidden, normed, qkv, q, attended, gate_up, act, prepared, .. } = buffers;
     let eps = config.rms_norm_eps;
 
     // Attention: normalise, project to q, k and v, turn them by their position, attend, project back.
     rms_norm(plan, hidden, &layer.input_layernorm, eps, normed);
-    layer.qkv_proj.product(plan, form, normed, gathered, Output::Columns(0), qkv);
+    layer.qkv_proj.product(plan, form, normed, prepared, Output::Columns(0), qkv);
     rope(plan, qkv, turns, q, cache);
     attention(plan, q, cache, attended);
-    layer.o_proj.product(plan, form, attended, gathered, Output::Residual(0), hidden);
+    layer.o_proj.product(plan, form, attended, prepared, Output::Residual(0), hidden);
 
     // MLP: normalise, widen twice, gate, narrow.
     rms_norm(plan, hidden, &layer.post_attention_layernorm, eps, normed);
-    layer.gate_up_proj.product(plan, form, normed, gathered, Output::Columns(0), gate_up);
+    layer.gate_up_proj.product(plan, form, normed, prepared, Output::Columns(0), gate_up);
     silu_mul(plan, gate_up, act);
-    layer.down_proj.product(plan, form, act, gathered, Output::Residual(0), hidden);
+    layer.down_proj.product(plan, form, act, prepared, Output::Residual(0), hidden);
 }
 
 /// What of a token's dispatches a plan has.
@@ -240,7 +242,7 @@ pub(crate) async fn products(
     for (layer, cache) in weights.layers.iter().zip(caches) {
         decode(&mut plan, Decoded::Products, config, layer, &layer.input_layernorm, cache, buffers);
     }
-    weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.gathered, &buffers.logits);
+    weights.head().product_of_one(&mut plan, buffers.normed(config), &buffers.prepared, &buffers.logits);
     plan.finish().await
 }
 
@@ -255,28 +257,28 @@ fn decode<'a>(
     cache: &'a KvCache,
     buffers: &'a Activations,
 ) {
-    let Activations { turns, qkv, q, attended, gate_up, act, gathered, splits, .. } = buffers;
+    let Activations { turns, qkv, q, attended, gate_up, act, prepared, splits, .. } = buffers;
     let (stream, normed) = (buffers.stream(), buffers.normed(config));
 
     // Attention. A step attends either in splits or without them.
     if fills(cache) {
-        layer.qkv_proj.qkv(plan, normed, gathered, Attending { turns, q, cache });
+        layer.qkv_proj.qkv(plan, normed, prepared, Attending { turns, q, cache });
     } else {
-        layer.qkv_proj.product_of_one(plan, normed, gathered, qkv);
+        layer.qkv_proj.product_of_one(plan, normed, prepared, qkv);
         rope(plan, qkv, turns, q, cache);
     }
     if what == Decoded::All {
         attention(plan, q, cache, attended);
         attention_split(plan, q, cache, splits, attended);
     }
-    layer.o_proj.residual(plan, attended, gathered, &layer.post_attention_layernorm, stream);
+    layer.o_proj.residual(plan, attended, prepared, &layer.post_attention_layernorm, stream);
 
     // MLP.
-    if !layer.gate_up_proj.gate_up(plan, normed, gathered, act) {
-        layer.gate_up_proj.product_of_one(plan, normed, gathered, gate_up);
+    if !layer.gate_up_proj.gate_up(plan, normed, prepared, act) {
+        layer.gate_up_proj.product_of_one(plan, normed, prepared, gate_up);
         silu_mul(plan, gate_up, act);
     }
-    layer.down_proj.residual(plan, act, gathered, next_gain, stream);
+    layer.down_proj.residual(plan, act, prepared, next_gain, stream);
 }
 
 /// The part of a prefill that fills the cache of a model of one layer: q, k and v of the tokens, and their turning,
@@ -289,16 +291,16 @@ pub(crate) async fn keys_and_values(
     caches: &[KvCache],
     buffers: &Activations,
 ) -> Result<[Plan; 2], GpuError> {
-    let Activations { tokens, turns, hidden, normed, qkv, q, gathered, .. } = buffers;
+    let Activations { tokens, turns, hidden, normed, qkv, q, prepared, .. } = buffers;
     let (mut project, mut turn) = (gpu.plan(), gpu.plan());
-    weights.embed(&mut project, tokens, gathered, hidden);
+    weights.embed(&mut project, tokens, &prepared.gathered, hidden);
     for (layer, cache) in weights.layers.iter().zip(caches) {
         rms_norm(&mut project, hidden, &layer.input_layernorm, config.rms_norm_eps, normed);
         layer.qkv_proj.product(
             &mut project,
             MatmulForm::of_many(gpu),
             normed,
-            gathered,
+            prepared,
             Output::Columns(0),
             qkv,
         );

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
-use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
-use kernels::{Stream, WeightType, gather, weigh};
+use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor, Tier};
+use kernels::{Quantized, Stream, WeightType, gather, weigh};
 
 use crate::LlamaError;
 use crate::column_order::{Gathered, inverse, place};
@@ -118,6 +118,12 @@ impl Weights {
     /// The numbers of columns of the matrices that have them in another order than the activations.
     pub(crate) fn ordered_columns(&self) -> BTreeSet<usize> {
         self.matrices().filter(|matrix| matrix.orders().is_any()).map(Matrix::columns).collect()
+    }
+
+    /// The numbers of columns of the matrices that are multiplied with whole numbers.
+    pub(crate) fn rounded_columns(&self, tier: Tier) -> BTreeSet<usize> {
+        let quantized = self.matrices().filter(|matrix| tier == Tier::Int8 && matrix.has_quants());
+        quantized.map(Matrix::columns).filter(|columns| Quantized::fits(*columns)).collect()
     }
 
     /// Adds the look-up of `tokens`, `[1, chunk]`, to the plan: `out` is `[chunk, hidden_size]`.

@@ -158,11 +158,19 @@ fn as_on_hardware() {
     }
 }
 
+/// What activations lose in two bytes is a part of what floats may.
+#[test]
+fn in_whole_numbers() {
+    check(BASIC, TierChoice::Int8, KvType::F32, 1e-3);
+    check(MIXED, TierChoice::Int8, KvType::F32, 1e-3);
+}
+
 #[test]
 fn with_a_cache_of_halves() {
     for model in [BASIC, MIXED] {
-        check(model, TierChoice::Subgroups, KvType::F16, 1e-2);
-        check(model, TierChoice::Plain, KvType::F16, 1e-2);
+        for tier in [TierChoice::Subgroups, TierChoice::Plain, TierChoice::Int8] {
+            check(model, tier, KvType::F16, 1e-2);
+        }
     }
 }
 

@@ -123,6 +123,8 @@ pub enum Kernels {
     Subgroups,
     /// Workgroup memory and one barrier.
     Plain,
+    /// Dot products of bytes: what the CPU does best where it stands for a GPU.
+    Int8,
     /// No GPU: the CPU's vector instructions.
     Simd,
     /// No GPU: the readable reference.

@@ -30,7 +30,9 @@ async function compileAll(url) {
   const report = { failures: [], left_out: [], compiled: 0, subgroups: has("subgroups") };
   for (const { name, wgsl, needs_subgroups } of shaders) {
     const needs_f16 = /enable\s+f16\s*;/.test(wgsl);
-    if ((needs_subgroups && !has("subgroups")) || (needs_f16 && !has("shader-f16"))) {
+    const required = /requires\s+(\w+)\s*;/.exec(wgsl)?.[1];
+    const lacks = required && !navigator.gpu.wgslLanguageFeatures.has(required);
+    if ((needs_subgroups && !has("subgroups")) || (needs_f16 && !has("shader-f16")) || lacks) {
       report.left_out.push(name);
       continue;
     }

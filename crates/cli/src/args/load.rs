@@ -12,7 +12,7 @@ pub(crate) struct DeviceArgs {
     /// Where to compute: on whatever is faster, on the GPU, on the CPU, or by the slow and readable reference.
     #[arg(long, value_enum, default_value_t = DeviceName::Auto)]
     device: DeviceName,
-    /// Kernels on the GPU: with subgroup operations, without, or the best that the device allows.
+    /// Kernels on the GPU: with subgroup operations, without, of bytes, or the best for the device.
     #[arg(long, value_enum, default_value_t = KernelsName::Auto)]
     kernels: KernelsName,
     #[command(flatten)]
@@ -46,6 +46,7 @@ enum KernelsName {
     Auto,
     Subgroups,
     Plain,
+    Int8,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -65,6 +66,7 @@ impl DeviceArgs {
             (DeviceName::Gpu, KernelsName::Auto) => Device::Gpu(TierChoice::Auto),
             (_, KernelsName::Subgroups) => Device::Gpu(TierChoice::Subgroups),
             (_, KernelsName::Plain) => Device::Gpu(TierChoice::Plain),
+            (_, KernelsName::Int8) => Device::Gpu(TierChoice::Int8),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use engine::{Backend, DEFAULT_CONTEXT, Engine, Speculate};
-use gpu::Counts;
+use gpu::{Counts, Tier};
 use serde::Serialize;
 
 use crate::args::BenchArgs;
@@ -20,9 +20,12 @@ use crate::source::load;
 /// Tokens that the counts are averaged over.
 const COUNTED: usize = 4;
 
-/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest.
+/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; and how many of the products
+/// among them are each preceded by a rounding, where they are of whole numbers.
 const DISPATCHES_A_LAYER: usize = 5;
 const DISPATCHES_BESIDES: usize = 5;
+const PRODUCTS_A_LAYER: usize = 4;
+const PRODUCTS_BESIDES: usize = 1;
 
 /// How much longer a token may take than its matrix products by themselves.
 const MOST_BESIDE_PRODUCTS: f64 = 1.15;
@@ -80,7 +83,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
     rows.extend(guessing(&mut engine, args)?);
     if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
-        rows.extend(count_rows(counts, model.config().num_hidden_layers));
+        rows.extend(count_rows(counts, most_dispatches(model)));
         rows.push(Row::most("decode against its products alone", products, MOST_BESIDE_PRODUCTS));
         let read = model.bytes_per_token() as f64;
         rows.push(Row::most(
@@ -154,8 +157,14 @@ fn gpu_counts(engine: &Engine) -> Option<Counts> {
     }
 }
 
-fn count_rows(counts: Counts, layers: usize) -> [Row; 5] {
-    let most_dispatches = layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES;
+fn most_dispatches(model: &llama::Model) -> usize {
+    let layers = model.config().num_hidden_layers;
+    let rounded = model.gpu().tier() == Tier::Int8;
+    let roundings = if rounded { layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES } else { 0 };
+    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings
+}
+
+fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {
     let row = |name, total: u64, unit, wanted: Option<usize>| Row {
         wanted: wanted.map(|most| most as f64),
         ..Row::figure(name, total as f64 / COUNTED as f64, unit)

@@ -11,7 +11,8 @@
 use std::fmt::Write;
 
 use anyhow::{Context, Result, bail};
-use engine::{Engine, LoadOptions, Quantize};
+use engine::{Device, Engine, LoadOptions, Quantize};
+use gpu::TierChoice;
 use llama::KvType;
 use serde::Serialize;
 
@@ -61,7 +62,8 @@ pub(crate) fn perplexity(args: &PerplexityArgs) -> Result<()> {
     let mut base = match &args.against {
         None => None,
         Some(location) => {
-            let truth = LoadOptions { quantize: Quantize::Never, kv: KvType::F32, ..options };
+            let device = in_floats(options.device);
+            let truth = LoadOptions { device, quantize: Quantize::Never, kv: KvType::F32, ..options };
             Some(load(&of(location, &args.model), truth)?)
         }
     };
@@ -86,6 +88,14 @@ pub(crate) fn perplexity(args: &PerplexityArgs) -> Result<()> {
     match args.json {
         true => print_json(&scores),
         false => Ok(print(&said(&scores))?),
+    }
+}
+
+/// Where the other model computes, so that what rounding of activations loses shows, too.
+fn in_floats(device: Device) -> Device {
+    match device {
+        Device::Gpu(TierChoice::Auto | TierChoice::Int8) => Device::Gpu(TierChoice::Plain),
+        other => other,
     }
 }
 

@@ -270,6 +270,16 @@ fn bench_prints_rows_for_xtask() {
     assert_eq!(fields(row("decode")), ["name", "value", "unit", "min", "max"]);
     assert_eq!(row("decode")["unit"], "tok/s");
 
+    // Every product of whole numbers is preceded by a rounding.
+    let dispatches = |kernels| {
+        let bench = pronk(&[arguments.as_slice(), &["--kernels", kernels]].concat());
+        let rows: Value = serde_json::from_str(&bench.stdout).unwrap();
+        let row = rows.as_array().unwrap().iter().find(|row| row["name"] == "dispatches a token").unwrap();
+        ["value", "wanted"].map(|key| row[key].as_f64().unwrap())
+    };
+    let (floats, bytes) = (dispatches("plain"), dispatches("int8"));
+    assert!(bytes[0] > floats[0] && bytes[0] <= bytes[1] && floats[0] <= floats[1], "{floats:?} {bytes:?}");
+
     let reference = pronk(&[arguments.as_slice(), &REFERENCE].concat());
     let rows: Value = serde_json::from_str(&reference.stdout).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 3, "the reference has no GPU to count on: {reference:?}");

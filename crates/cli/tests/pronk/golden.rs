@@ -4,8 +4,13 @@ use serde_json::Value;
 
 use crate::run::{MODEL, Scratch, fields, ids, list, pronk, pronk_reading};
 
-pub(crate) const DEVICES: [&[&str]; 4] =
-    [&["--kernels", "subgroups"], &["--kernels", "plain"], &["--device", "cpu"], &["--device", "reference"]];
+pub(crate) const DEVICES: [&[&str]; 5] = [
+    &["--kernels", "subgroups"],
+    &["--kernels", "plain"],
+    &["--kernels", "int8"],
+    &["--device", "cpu"],
+    &["--device", "reference"],
+];
 
 /// The largest error of a logit, in standard deviations of the logits: DESIGN.md's bound for f32 keys and values.
 const MOST: f64 = 1e-3;

@@ -102,6 +102,7 @@ fn loaded_words(loaded: &Loaded) -> Html {
         _ if loaded.device.software => "no GPU: slow",
         Kernels::Subgroups => "GPU, subgroups",
         Kernels::Plain => "GPU",
+        Kernels::Int8 => "GPU, bytes",
         Kernels::Simd => "CPU",
         Kernels::Reference => "CPU, slowly",
     };

@@ -17,7 +17,7 @@ pub(super) fn slow_note(loaded: Option<&Loaded>) -> Html {
         (DeviceReason::TooLargeForCpu, _) => {
             "Slow: no GPU found, and the model is too large to run on the processor without what stands for one ("
         }
-        (_, Kernels::Subgroups | Kernels::Plain | Kernels::Reference) if *software => {
+        (_, Kernels::Subgroups | Kernels::Plain | Kernels::Int8 | Kernels::Reference) if *software => {
             "Slow: this runs on the processor, and not in the fastest way ("
         }
         (DeviceReason::NoGpu { .. } | DeviceReason::SoftwareGpu { .. }, Kernels::Simd) => {

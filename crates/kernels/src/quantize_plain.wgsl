@@ -1,0 +1,5 @@
+// Activations are taken as they are.
+
+fn norm_scale() -> f32 {
+    return 1.0;
+}
