@@ -108,6 +108,26 @@ impl Engine {
         Ok(run.answer(reason))
     }
 
+    /// Reads what every conversation begins with, so that the first question waits for its own tokens only. Ends after the
+    /// step in hand once it is stopped.
+    pub async fn read_beginning(&mut self, stop: &StopFlag) -> Result<(), EngineError> {
+        let beginning = self.beginning()?;
+        if beginning.is_empty() {
+            return Ok(());
+        }
+        self.check(&beginning)?;
+        let mut run = Run::new(&beginning, Sampling::default(), 1, Ends::WithTheTurn, None);
+        let read = match self.prefill(&mut run, &beginning, stop, &mut |_| {}).await {
+            Ok(Some(pending)) => self.backend.wait(pending).await.map(drop),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        self.cached = beginning;
+        self.backend.rewind(if read.is_ok() { self.cached.len() } else { 0 });
+        self.cached.truncate(self.backend.position());
+        read
+    }
+
     async fn run(
         &mut self,
         run: &mut Run,
@@ -155,7 +175,7 @@ impl Engine {
         self.backend.rewind(reused);
         self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
         run.usage.reused_tokens = reused as u32;
-        if reused == 0 {
+        if reused < self.cached.len() {
             self.speculation.begin_conversation();
         }
         let mut done = reused;

@@ -1,7 +1,7 @@
 //! What is asked: a conversation, plain text or ids, as ids that fit the model.
 
 use chat::{Prompt, ToolCallParser};
-use protocol::{Conversation, Message};
+use protocol::{Conversation, Message, Role};
 
 use crate::{Engine, EngineError};
 
@@ -19,6 +19,18 @@ impl Engine {
     /// Renders a conversation whose last message is to be answered, as [`chat::Template::render_turn`] does.
     pub fn render_turn(&self, conversation: &Conversation) -> Result<Prompt, EngineError> {
         Ok(self.template.as_ref().ok_or(EngineError::NoTokenizer)?.render_turn(conversation)?)
+    }
+
+    /// The ids that a conversation begins with, whatever is asked first; none if the model has no template.
+    pub(crate) fn beginning(&self) -> Result<Vec<u32>, EngineError> {
+        let Some(template) = &self.template else { return Ok(Vec::new()) };
+        let ids = |content: &str| {
+            let question = Message { role: Role::User, content: content.to_owned() };
+            Ok::<_, EngineError>(template.render_turn(&Conversation::from(vec![question.into()]))?.ids)
+        };
+        let (one, other) = (ids("one")?, ids("2")?);
+        let common = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+        Ok(one.into_iter().take(common).collect())
     }
 
     /// What tells calls from text in the answer to a conversation, if it has tools.

@@ -251,6 +251,32 @@ fn a_conversation_may_have_tools() {
     assert!(block_on(engine.chat(&unanswerable, &options, &stop, &mut |_| {})).is_err());
 }
 
+/// The first question finds its beginning in the cache, and is answered as without it; so it is where reading was stopped.
+#[test]
+fn what_every_conversation_begins_with_can_be_read_before_it_is_asked() {
+    let ask = |engine: &mut Engine| {
+        let question = Message { role: Role::User, content: "Is it raining?".to_owned() };
+        let conversation = Conversation::from(vec![question.into()]);
+        let options = GenerateOptions { max_tokens: Some(6), ..GenerateOptions::default() };
+        block_on(engine.chat(&conversation, &options, &StopFlag::default(), &mut |_| {})).unwrap()
+    };
+    for device in [PLAIN, Device::Cpu] {
+        let expected = ask(&mut load(device, 256).0);
+        let (mut engine, _) = load(device, 256);
+        block_on(engine.read_beginning(&StopFlag::default())).unwrap();
+        let got = ask(&mut engine);
+        assert_eq!(got.ids, expected.ids, "{device:?}");
+        assert!(got.usage.reused_tokens > 3, "{device:?}: {:?}", got.usage);
+        assert!(got.usage.reused_tokens < got.usage.prompt_tokens - 3, "{device:?}: {:?}", got.usage);
+
+        let (mut engine, _) = load(device, 256);
+        let stop = StopFlag::default();
+        stop.stop();
+        block_on(engine.read_beginning(&stop)).unwrap();
+        assert_eq!(ask(&mut engine).ids, expected.ids, "{device:?}, stopped");
+    }
+}
+
 #[test]
 fn stop_is_heard_while_the_prompt_is_read() {
     let (mut engine, _) = load(PLAIN, 256);

@@ -27,6 +27,8 @@ struct Work(Rc<RefCell<Stops>>);
 struct Stops {
     load: Option<AbortHandle>,
     answer: StopFlag,
+    /// Of what is done while nothing is asked for: every request ends it.
+    beginning: StopFlag,
     /// Requests heard so far that end what came before them.
     heard: u32,
 }
@@ -48,6 +50,7 @@ impl Work {
     /// Stop ends what is going on at once; so does a new load. Gives the number of such requests up to this one.
     fn hear(&self, request: &Request) -> u32 {
         let mut stops = self.0.borrow_mut();
+        stops.beginning.stop();
         if matches!(request, Request::Stop | Request::Load { .. }) {
             stops.heard = stops.heard.wrapping_add(1);
             stops.answer.stop();
@@ -63,14 +66,24 @@ impl Work {
         self.0.borrow().heard != heard
     }
 
+    fn begin_beginning(&self) -> StopFlag {
+        let flag = breathing();
+        self.0.borrow_mut().beginning = flag.clone();
+        flag
+    }
+
     fn begin_answer(&self, heard: u32) -> StopFlag {
-        let flag = StopFlag::with_breath(Rc::new(|| Box::pin(breathe())));
+        let flag = breathing();
         if self.is_over(heard) {
             flag.stop();
         }
         self.0.borrow_mut().answer = flag.clone();
         flag
     }
+}
+
+fn breathing() -> StopFlag {
+    StopFlag::with_breath(Rc::new(|| Box::pin(breathe())))
 }
 
 struct Session {
@@ -121,6 +134,9 @@ impl Session {
                 }
                 let (model, device) = (engine.info().clone(), engine.device().clone());
                 tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
+                let stop = self.work.begin_beginning();
+                // Whatever is wrong, the first question will say so.
+                drop(engine.read_beginning(&stop).await);
                 self.engine = Some(engine);
             }
             Ok(Err(failure)) => tell(&Event::Failed { turn: None, failure }),
