@@ -25,6 +25,11 @@ impl Tensor {
     pub fn bytes(&self) -> u64 {
         self.buffer.size()
     }
+
+    /// Frees its memory at once: a browser would wait for its garbage collector. No plan that binds it may run again.
+    pub fn destroy(self) {
+        self.buffer.destroy();
+    }
 }
 
 /// Makes tensors inside [`Gpu::allocate`], where a failure to do so is caught.
