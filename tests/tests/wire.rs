@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
 use protocol::{
-    ChatMessage, Content, Event, FinishReason, GenerateOptions, Json, LogProb, LogProbs, Request, Role,
-    Sampling, ToolCall, ToolEvent, Usage,
+    BenchmarkProgress, BenchmarkStage, ChatMessage, Content, Event, FinishReason, GenerateOptions, Json,
+    LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Usage,
 };
 use serde_json::json;
 
@@ -77,6 +77,17 @@ fn events_come_back_as_they_were() {
         Event::Tool { turn: 7, event: ToolEvent::Malformed { text: "{".into(), reason: "more".into() } },
         Event::LogProbs { turn: 7, logprobs: logprobs() },
         Event::Finished { turn: 7, reason: FinishReason::ToolCalls, usage: Usage::default() },
+        Event::Benchmarking {
+            progress: BenchmarkProgress { stage: BenchmarkStage::Accuracy, done: 0, total: 5 },
+        },
+        Event::Benchmarking {
+            progress: BenchmarkProgress {
+                stage: BenchmarkStage::Speed { prompt_tokens: 512 },
+                done: 3,
+                total: 5,
+            },
+        },
+        Event::BenchmarkStopped,
     ] {
         let wire = serde_json::to_value(&event).unwrap();
         assert_eq!(serde_json::from_value::<Event>(wire).unwrap(), event);

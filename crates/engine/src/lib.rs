@@ -10,6 +10,7 @@
 //! events go to a closure, and a [`StopFlag`] is looked at between two tokens.
 
 mod backend;
+mod benchmark;
 mod bytes;
 mod device;
 mod error;
@@ -48,6 +49,7 @@ pub use speculation::Speculate;
 pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
 
+use benchmark::Stored;
 use chat::{Template, Tokenizer};
 use protocol::{DeviceReport, Failure, ModelInfo};
 
@@ -74,6 +76,8 @@ pub struct Engine {
     speculation: Speculation,
     /// A smaller model that guesses.
     draft: Option<Box<Engine>>,
+    /// What is known of the model, to be compared with.
+    stored: Option<&'static Stored>,
 }
 
 impl Engine {

@@ -7,6 +7,7 @@ use protocol::{DeviceReason, DeviceReport, LoadProgress, ModelInfo, SamplingDefa
 use store::{Files, Store};
 
 use crate::backend::{Backend, Weights};
+use crate::benchmark::Stored;
 use crate::bytes::Bytes;
 use crate::device::{Choice, Offer};
 use crate::open::{Found, find};
@@ -55,6 +56,7 @@ impl Engine {
             }
         };
 
+        let stored = Stored::of(&checkpoint, options.quantize);
         let checkpoint = options.quantize.apply(checkpoint);
         let options = options.model_options(&checkpoint.config)?;
         let (choice, reason) = offer.choose(&checkpoint);
@@ -93,6 +95,7 @@ impl Engine {
             steps_in_flight: None,
             speculation: Speculation::new(Speculate::default()),
             draft: None,
+            stored,
         })
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use crate::counters::Counters;
+use crate::features::{features, has_subgroups};
 use crate::probe_int8::probe_int8;
 use crate::readback::ReadbackRing;
 use crate::step::UniformArena;
@@ -47,6 +48,8 @@ pub struct Report {
     pub adapter: String,
     /// Whether it is software on the CPU.
     pub software: bool,
+    /// What it has beyond WebGPU's core, of what bears on speed: WebGPU's names.
+    pub features: Vec<&'static str>,
 }
 
 /// What the device grants. Never below WebGPU's defaults.
@@ -92,9 +95,10 @@ impl Gpu {
     /// Opens the fastest adapter with all the limits it has, and probes what its kernels would rely on.
     pub async fn request(choice: TierChoice) -> Result<Gpu, GpuError> {
         let adapter = request_adapter().await?;
-        let report = report(&adapter);
+        let mut report = report(&adapter);
         let limits = adapter.limits();
         let (device, queue) = request_device(&adapter, &report).await?;
+        report.features = features(&adapter, &device);
         let lost = Arc::new(Mutex::new(None));
         watch(&device, &lost);
 
@@ -254,25 +258,10 @@ fn note_loss(lost: &Mutex<Option<String>>, reason: String) {
     }
 }
 
-#[cfg(not(target_arch = "wasm32"))]
 fn report(adapter: &wgpu::Adapter) -> Report {
     let info = adapter.get_info();
-    Report { adapter: info.name, software: info.device_type == wgpu::DeviceType::Cpu }
-}
-
-#[cfg(target_arch = "wasm32")]
-fn report(adapter: &wgpu::Adapter) -> Report {
-    let info = adapter.get_info();
+    // Browsers keep the name to themselves as a rule.
     let adapter = if info.name.is_empty() { "WebGPU adapter".to_string() } else { info.name };
-    Report { adapter, software: info.device_type == wgpu::DeviceType::Cpu }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn has_subgroups(device: &wgpu::Device) -> bool {
-    device.features().contains(wgpu::Features::SUBGROUP)
-}
-
-#[cfg(target_arch = "wasm32")]
-fn has_subgroups(device: &wgpu::Device) -> bool {
-    device.as_webgpu().is_some_and(|device| device.features().has("subgroups"))
+    let software = info.device_type == wgpu::DeviceType::Cpu;
+    Report { adapter, software, features: Vec::new() }
 }

@@ -14,6 +14,7 @@
 mod counters;
 mod device;
 mod error;
+mod features;
 mod kernel;
 mod nudge;
 mod plan;

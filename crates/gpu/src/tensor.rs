@@ -38,6 +38,11 @@ impl Tensor {
     pub fn bytes(&self) -> u64 {
         self.buffer.size()
     }
+
+    /// Frees its memory at once: a browser would wait for its garbage collector. No plan that binds it may run again.
+    pub fn destroy(self) {
+        self.buffer.destroy();
+    }
 }
 
 /// What a dispatch binds: all of a tensor, or some of its rows.

@@ -6,9 +6,9 @@
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
     Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors, SplitRoom,
-    Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, embed, embed_one,
-    fills, gate_up, gather, log_probs, matmul, matvec, qkv, quantize, residual, rms_norm, rope, sample,
-    sample_each, silu_mul, weigh,
+    Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, checksum, embed,
+    embed_one, fills, gate_up, gather, log_probs, matmul, matvec, qkv, quantize, residual, rms_norm, rope,
+    sample, sample_each, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -106,6 +106,7 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     sample(plan, &room.logits, &room.sampling, &room.sampled, &room.tokens);
     sample_each(plan, &room.logits, &room.sampling, &room.choices);
     log_probs(plan, &room.logits, &room.sampling, &room.sampled);
+    checksum(plan, &room.logits, &room.choices);
 }
 
 /// The same products in bytes.

@@ -14,6 +14,7 @@ mod model;
 mod plans;
 mod prepared;
 mod sampler;
+mod sweep;
 #[cfg(test)]
 #[path = "../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;
@@ -27,4 +28,5 @@ pub use kernels::{KvType, NOT_A_NUMBER};
 pub use loader::Loader;
 pub use model::{Model, Options, kv_bytes_per_token};
 pub use sampler::Chosen;
+pub use sweep::Sweep;
 pub use weights::Weights;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CatalogueEntry, LogProbs, ModelInfo, ToolEvent};
+use crate::{BenchmarkProgress, BenchmarkReport, CatalogueEntry, LogProbs, ModelInfo, ToolEvent};
 
 /// Something that happened. Each is sent once, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,18 @@ pub enum Event {
     },
     /// The load was stopped on request. What was stored stays stored.
     LoadStopped,
+    /// A benchmark has begun its next stage.
+    Benchmarking {
+        /// How far it is.
+        progress: BenchmarkProgress,
+    },
+    /// A benchmark is done.
+    Benchmarked {
+        /// What it has found.
+        report: Box<BenchmarkReport>,
+    },
+    /// The benchmark was stopped on request.
+    BenchmarkStopped,
     /// A model's stored bytes are gone.
     Forgotten {
         /// The model's address as asked.

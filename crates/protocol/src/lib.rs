@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod benchmark;
 mod conversation;
 mod event;
 mod load_options;
@@ -14,6 +15,10 @@ mod request;
 mod sampling;
 mod tool_event;
 
+pub use benchmark::{
+    AccuracyMeasure, AccuracyReference, AccuracyReport, AdapterReport, BenchmarkProgress, BenchmarkReport,
+    BenchmarkStage, GreedyReport, LeftOut, LeftOutReason, SpeedReport,
+};
 pub use conversation::{ChatMessage, Content, Conversation, Json, ToolCall};
 pub use event::{
     DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Kernels, LoadProgress, LoadStage,

@@ -31,7 +31,10 @@ pub enum Request {
         /// How to choose tokens and when to stop.
         options: GenerateOptions,
     },
-    /// Ends the answer in progress after the token in flight, or the load in progress after the piece in flight.
+    /// Measures the loaded model on its device. What was in the KV cache is forgotten.
+    Benchmark,
+    /// Ends the answer or the benchmark in progress after the token in flight, or the load in progress after the piece in
+    /// flight.
     Stop,
     /// Removes a model's stored bytes.
     Forget {

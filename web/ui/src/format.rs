@@ -52,6 +52,13 @@ pub(crate) fn rate(value: f64) -> Option<String> {
         .then(|| if value < 1.0 { format!("{value:.2}") } else { three_digits(value) })
 }
 
+/// A part of a whole: `share(0.634)` is `63 %`, `share(0.0213)` is `2.1 %`; nothing where it is unknown.
+pub(crate) fn share(part: f64) -> Option<String> {
+    let percent = 100.0 * part;
+    (percent.is_finite() && percent >= 0.0)
+        .then(|| if percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") })
+}
+
 /// `count(131072)` is `131,072`.
 pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
@@ -149,6 +156,21 @@ mod tests {
         }
         for (value, expected) in [(0.818, "0.82 s"), (12.34, "12.3 s"), (125.0, "125 s")] {
             assert_eq!(seconds(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        for (part, expected) in [
+            (0.0, Some("0.0 %")),
+            (0.0213, Some("2.1 %")),
+            (0.0997, Some("10 %")),
+            (0.634, Some("63 %")),
+            (1.2, Some("120 %")),
+            (f64::INFINITY, None),
+            (f64::NAN, None),
+        ] {
+            assert_eq!(share(part).as_deref(), expected, "{part}");
         }
     }
 

@@ -17,6 +17,7 @@ mod format;
 mod markdown;
 mod model_url;
 mod platform;
+mod route;
 mod state;
 mod theme;
 mod unicode;

@@ -3,11 +3,13 @@
 //! Each function answers with a plain value and leaves things as they are where the browser refuses:
 //! none of them is worth an error to the person.
 
+use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Document, Element, File, FileList, HtmlElement, HtmlMetaElement, Window};
 
 use crate::advice::PageContext;
+use crate::route::Route;
 use crate::theme::Theme;
 
 /// Without the meta tag that `xtask` writes, the worker's loader stands beside the page.
@@ -69,6 +71,30 @@ pub(crate) fn apply_theme(theme: Theme) {
         // A full or forbidden storage only means that the theme is chosen anew next time.
         let _ = storage.set_item(Theme::KEY, theme.name());
     }
+}
+
+/// The view that the page's address asks for.
+pub(crate) fn route() -> Route {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok());
+    Route::from_hash(&hash.unwrap_or_default())
+}
+
+/// Makes the page's address that of a view, as a step that the Back button takes back.
+pub(crate) fn show_route(shown: Route) {
+    if let Some(window) = web_sys::window().filter(|_| route() != shown) {
+        // An address that stays as it is only says less.
+        let _ = window.location().set_hash(shown.hash());
+    }
+}
+
+/// A value as JSON, indented; empty where that cannot be, for a mistake of ours.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    let value = value.serialize(&serde_wasm_bindgen::Serializer::json_compatible());
+    let indent = JsValue::from(2);
+    let text = value.ok().and_then(|value| {
+        web_sys::js_sys::JSON::stringify_with_replacer_and_space(&value, &JsValue::NULL, &indent).ok()
+    });
+    text.map(String::from).unwrap_or_default()
 }
 
 /// Puts `text` on the clipboard, and calls `done` once it is there.

@@ -29,6 +29,12 @@ pub(crate) fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
+/// The browser as it names itself.
+pub(crate) fn user_agent() -> Option<String> {
+    let scope = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>().ok()?;
+    scope.navigator().user_agent().ok()
+}
+
 /// Shows the WASM heap to whoever measures it: as `pronkMemory` of the worker's global object.
 pub(crate) fn show_memory() {
     // If it cannot be shown it cannot be measured, which is all.

@@ -7,7 +7,8 @@ use engine::{Engine, EngineError, GenerateEvent, Origin, StopFlag};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{
-    Conversation, Event, Failure, FailureKind, GenerateOptions, LoadOptions, ModelSource, Request,
+    BenchmarkReport, Conversation, Event, Failure, FailureKind, GenerateOptions, LoadOptions, ModelSource,
+    Request,
 };
 use store::NoStore;
 use web_sys::File;
@@ -16,7 +17,8 @@ use crate::fetch;
 use crate::file::Picked;
 use crate::indexed_db::IndexedDb;
 use crate::nudge;
-use crate::port::{Letter, breathe, letters, tell};
+use crate::port::{Letter, breathe, letters, tell, user_agent};
+use crate::request_device::vendor_and_architecture;
 use crate::site::Site;
 
 /// How what is being worked on can be ended.
@@ -103,6 +105,10 @@ impl Session {
                 let conversation = Conversation { tools, ..Conversation::from(messages) };
                 self.generate(turn, &conversation, &options, &stop).await;
             }
+            Request::Benchmark => {
+                let stop = self.work.begin_answer(heard);
+                self.benchmark(&stop).await;
+            }
             Request::Forget { url } => self.forget(url).await,
             // Already heard: `Work::hear`.
             Request::Stop => {}
@@ -152,11 +158,7 @@ impl Session {
         stop: &StopFlag,
     ) {
         let Some(engine) = &mut self.engine else {
-            let message = "No model is loaded. Load one first.".to_string();
-            return tell(&Event::Failed {
-                turn: Some(turn),
-                failure: Failure { kind: FailureKind::Prompt, message },
-            });
+            return tell(&Event::Failed { turn: Some(turn), failure: no_model() });
         };
         let on_event = &mut |event| match event {
             GenerateEvent::Prefill { done, total } => tell(&Event::Prefill { turn, done, total }),
@@ -166,15 +168,29 @@ impl Session {
         };
         match engine.chat(conversation, options, stop, on_event).await {
             Ok(answer) => tell(&Event::Finished { turn, reason: answer.reason, usage: answer.usage }),
-            Err(error) => {
-                let failure = error.failure();
-                // A lost device takes the model with it.
-                if failure.kind == FailureKind::DeviceLost {
-                    self.engine = None;
-                }
-                tell(&Event::Failed { turn: Some(turn), failure });
-            }
+            Err(error) => self.failed(Some(turn), &error),
         }
+    }
+
+    async fn benchmark(&mut self, stop: &StopFlag) {
+        let Some(engine) = &mut self.engine else {
+            return tell(&Event::Failed { turn: None, failure: no_model() });
+        };
+        let on_progress = &mut |progress| tell(&Event::Benchmarking { progress });
+        match engine.benchmark(stop, on_progress).await {
+            Ok(Some(report)) => tell(&Event::Benchmarked { report: Box::new(with_browser(report)) }),
+            Ok(None) => tell(&Event::BenchmarkStopped),
+            Err(error) => self.failed(None, &error),
+        }
+    }
+
+    fn failed(&mut self, turn: Option<u32>, error: &EngineError) {
+        let failure = error.failure();
+        // A lost device takes the model with it.
+        if failure.kind == FailureKind::DeviceLost {
+            self.engine = None;
+        }
+        tell(&Event::Failed { turn, failure });
     }
 
     async fn forget(&mut self, url: String) {
@@ -187,6 +203,20 @@ impl Session {
             Err(error) => tell(&Event::Failed { turn: None, failure: EngineError::from(error).failure() }),
         }
     }
+}
+
+fn no_model() -> Failure {
+    let message = "No model is loaded. Load one first.".to_string();
+    Failure { kind: FailureKind::Prompt, message }
+}
+
+/// The report with what the engine cannot know: the browser, and what it says of the GPU.
+fn with_browser(mut report: BenchmarkReport) -> BenchmarkReport {
+    report.browser = user_agent();
+    if let Some(adapter) = &mut report.adapter {
+        adapter.vendor = Some(vendor_and_architecture()).filter(|vendor| !vendor.is_empty());
+    }
+    report
 }
 
 async fn load(

@@ -66,7 +66,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
 
     // Counted first: that also runs every kernel once before speed is measured.
     let counts = counts_per_token(&mut engine)?;
-    let prompt = prompt(&engine, prompt_tokens);
+    let prompt = engine.any_prompt(prompt_tokens);
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     // Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
     let mut products = Vec::new();
@@ -110,11 +110,6 @@ fn held_beside_buffers(engine: &Engine) -> Option<Row> {
     Some(Row { wanted: Some(MOST_HELD_MIB), ..Row::figure(name, held, "MiB") })
 }
 
-/// Ids in a row, from 0 to the last and from the start again: which they are makes no difference to the speed.
-fn prompt(engine: &Engine, tokens: usize) -> Vec<u32> {
-    (0..engine.tokenizer().vocab_size() as u32).cycle().take(tokens).collect()
-}
-
 /// How long it takes to say again what the prompt says, with guesses against without; none if the prompt is too short to
 /// say anything twice.
 fn guessing(engine: &mut Engine, args: &BenchArgs) -> Result<Option<Row>> {
@@ -141,7 +136,7 @@ fn guessing(engine: &mut Engine, args: &BenchArgs) -> Result<Option<Row>> {
 fn counts_per_token(engine: &mut Engine) -> Result<Option<Counts>> {
     let mut counts = |tokens| {
         let before = gpu_counts(engine);
-        pollster::block_on(engine.measure(&prompt(engine, 1), tokens, Speculate::Never))?;
+        pollster::block_on(engine.measure(&engine.any_prompt(1), tokens, Speculate::Never))?;
         let after = gpu_counts(engine);
         anyhow::Ok(after.zip(before).map(|(after, before)| after - before))
     };

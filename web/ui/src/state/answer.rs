@@ -9,6 +9,7 @@ use protocol::{
 };
 
 use super::{Answer, Ending, Entry, State, Wanted};
+use crate::route::Route;
 
 impl State {
     pub(super) fn send_draft(&mut self) {
@@ -165,6 +166,7 @@ impl State {
         self.usage = None;
         self.alerts.clear();
         self.choosing = false;
+        self.route = Route::Chat;
         self.status = "New chat.";
     }
 

@@ -4,6 +4,8 @@
 //! the page posts each request once and answers with [`Action::Sent`].
 
 mod answer;
+mod benchmark;
+mod entry;
 mod load;
 mod reduce;
 mod sampling;
@@ -13,13 +15,16 @@ mod tests;
 use std::rc::Rc;
 
 use protocol::{
-    CatalogueEntry, DeviceReport, Event, Failure, FinishReason, LoadOptions, LoadProgress, ModelInfo,
-    ModelSource, Request, Role, Sampling, ToolCall, Usage,
+    CatalogueEntry, DeviceReport, Event, Failure, LoadOptions, LoadProgress, ModelInfo, ModelSource, Request,
+    Sampling, Usage,
 };
 
+pub(crate) use benchmark::BenchmarkPhase;
+pub(crate) use entry::{Ending, Entry, Wanted};
 pub(crate) use sampling::Setting;
 
 use crate::advice::Remedy;
+use crate::route::Route;
 use crate::theme::Theme;
 
 /// Everything the page shows.
@@ -33,6 +38,8 @@ pub(crate) struct State {
     pub catalogue: Rc<[CatalogueEntry]>,
     /// The model, if there is one.
     pub model: ModelPhase,
+    /// What the page's address asks for.
+    pub route: Route,
     /// Whether the person is choosing a model while there is a conversation to go back to.
     pub choosing: bool,
     /// How the next model is loaded; for this visit only.
@@ -49,6 +56,8 @@ pub(crate) struct State {
     pub answer: Option<Answer>,
     /// Figures of the latest answer.
     pub usage: Option<Usage>,
+    /// The benchmark, if there is or was one.
+    pub benchmark: BenchmarkPhase,
     /// What is being written.
     pub draft: String,
     /// What went wrong and has not been dismissed, oldest first.
@@ -111,48 +120,6 @@ pub(crate) struct Loaded {
     pub model: ModelInfo,
     /// What it runs on.
     pub device: DeviceReport,
-}
-
-/// One message as the page shows it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Entry {
-    /// Its key in the list.
-    pub id: u32,
-    /// The person's or the model's.
-    pub role: Role,
-    /// What is written. For an answer in progress: so far.
-    pub text: String,
-    /// What an answer wants to be run.
-    pub wants: Vec<Wanted>,
-    /// How an answer ended; `None` while it goes on, and for the person's messages.
-    pub ending: Option<Ending>,
-}
-
-/// What an answer wants to be run. Nothing runs it yet.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Wanted {
-    /// A tool, by its name: the arguments are still to come.
-    Begun(String),
-    /// A tool.
-    Call(ToolCall),
-    /// Code.
-    Code(String),
-}
-
-impl Entry {
-    /// Whether an answer has nothing to show.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.wants.is_empty()
-    }
-}
-
-/// How an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// As the worker says.
-    Finished(FinishReason),
-    /// With a failure; what text there is stays.
-    Failed,
 }
 
 /// The answer in progress.
@@ -225,8 +192,12 @@ pub(crate) enum Action {
     Ask(String),
     /// Answer the last question again.
     Regenerate,
-    /// Stop the answer.
+    /// Stop the answer or the benchmark.
     Stop,
+    /// Measure the model.
+    StartBenchmark,
+    /// The page's address has changed.
+    Routed(Route),
     /// Put the conversation away.
     NewChat,
     /// Bring back the conversation that was put away.
@@ -237,13 +208,17 @@ pub(crate) enum Action {
 
 impl State {
     /// The page as it opens.
-    pub(crate) fn first(theme: Theme) -> State {
-        State { theme, ..State::default() }
+    pub(crate) fn first(theme: Theme, route: Route) -> State {
+        State { theme, route, ..State::default() }
     }
 
-    /// Whether the models stand in the main part of the page, in place of the conversation.
+    /// Whether the models stand in the main part of the page, in place of the conversation or the benchmark.
     pub(crate) fn shows_models(&self) -> bool {
-        self.choosing || (self.conversation.is_empty() && self.loaded().is_none())
+        let has_more = match self.route {
+            Route::Chat => !self.conversation.is_empty(),
+            Route::Benchmark => false,
+        };
+        self.choosing || (self.loaded().is_none() && !has_more)
     }
 
     /// The model, if it can answer.
@@ -254,10 +229,16 @@ impl State {
         }
     }
 
+    /// What the model is busy with.
+    pub(crate) fn busy(&self) -> Option<&'static str> {
+        let answer = self.answer.as_ref().map(|_| "answer");
+        answer.or(self.benchmark.is_running().then_some("benchmark"))
+    }
+
     /// Whether a model may be loaded now.
     pub(crate) fn can_load(&self) -> bool {
         self.worker == WorkerPhase::Ready
-            && self.answer.is_none()
+            && self.busy().is_none()
             && !matches!(self.model, ModelPhase::Loading(_))
     }
 
@@ -265,6 +246,9 @@ impl State {
     pub(crate) fn blocker(&self) -> Option<&'static str> {
         match (&self.worker, &self.model) {
             (WorkerPhase::Crashed, _) => Some("The engine has stopped. Restart it to go on."),
+            (_, ModelPhase::Loaded(_)) if self.benchmark.is_running() => {
+                Some("The benchmark is still running.")
+            }
             (_, ModelPhase::Loaded(_)) => None,
             (_, ModelPhase::Loading(_)) => Some("The model is still loading."),
             (WorkerPhase::Starting, _) => Some("The engine is starting."),

@@ -42,7 +42,12 @@ impl State {
             Action::Send => self.send_draft(),
             Action::Ask(question) => self.ask(question),
             Action::Regenerate => self.regenerate(),
-            Action::Stop => self.stop_answer(),
+            Action::Stop => {
+                self.stop_answer();
+                self.stop_benchmark();
+            }
+            Action::StartBenchmark => self.start_benchmark(),
+            Action::Routed(route) => self.route = route,
             Action::NewChat => self.new_chat(),
             Action::BringBack => self.bring_back(),
             Action::ThemeChanged(theme) => self.theme = theme,
@@ -58,6 +63,9 @@ impl State {
             Event::Loading { progress } => self.load_came_further(progress),
             Event::Loaded { model, device, not_stored } => self.load_done(model, device, not_stored),
             Event::LoadStopped => self.load_stopped(),
+            Event::Benchmarking { progress } => self.benchmark_came_further(progress),
+            Event::Benchmarked { report } => self.benchmark_done(*report),
+            Event::BenchmarkStopped => self.benchmark_ended("The benchmark was stopped."),
             Event::Forgotten { url } => self.mark_stored(&url, Stored::No),
             Event::Prefill { turn, done, total } => self.prompt_read(turn, (done, total)),
             Event::Text { turn, text, usage } => self.text_came(turn, &text, usage),
@@ -81,6 +89,9 @@ impl State {
         if turn.is_some() || device_gone {
             self.answer_failed(failure.kind);
         }
+        if turn.is_none() {
+            self.benchmark_ended("The benchmark failed.");
+        }
         if device_gone || (loading && turn.is_none()) {
             self.model = ModelPhase::Absent;
             self.status = "The model is not loaded.";
@@ -94,6 +105,7 @@ impl State {
         self.worker = WorkerPhase::Crashed;
         self.alert(Failure { kind: FailureKind::Internal, message });
         self.answer_failed(FailureKind::Internal);
+        self.benchmark_ended("The benchmark failed.");
         self.model = ModelPhase::Absent;
         self.outbox.clear();
         self.status = "The engine has stopped.";
@@ -101,6 +113,7 @@ impl State {
 
     fn restart_worker(&mut self) {
         self.answer_failed(FailureKind::Internal);
+        self.benchmark_ended("The benchmark failed.");
         self.worker = WorkerPhase::Starting;
         self.worker_generation = self.worker_generation.wrapping_add(1);
         self.model = ModelPhase::Absent;

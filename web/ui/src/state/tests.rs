@@ -11,6 +11,7 @@ use yew::Reducible;
 
 use super::*;
 
+mod benchmark;
 mod stories;
 
 const DEMO: &str = "models/demo.gguf";
@@ -150,6 +151,7 @@ fn difference(before: &State, after: &State) -> String {
     compare("worker", format!("{:?}", before.worker), format!("{:?}", after.worker));
     compare("generation", before.worker_generation.to_string(), after.worker_generation.to_string());
     compare("model", model(before), model(after));
+    compare("route", format!("{:?}", before.route), format!("{:?}", after.route));
     compare("choosing", before.choosing.to_string(), after.choosing.to_string());
     compare("options", format!("{:?}", before.options), format!("{:?}", after.options));
     compare(
@@ -161,6 +163,7 @@ fn difference(before: &State, after: &State) -> String {
     compare("talk", talk(&before.conversation), talk(&after.conversation));
     compare("away", talk(&before.put_away), talk(&after.put_away));
     compare("answer", answer(before), answer(after));
+    compare("benchmark", benchmark(before), benchmark(after));
     compare("draft", format!("{:?}", before.draft), format!("{:?}", after.draft));
     compare("alerts", alerts(before), alerts(after));
     compare("theme", before.theme.name().to_owned(), after.theme.name().to_owned());
@@ -209,6 +212,18 @@ fn answer(state: &State) -> String {
     }
 }
 
+fn benchmark(state: &State) -> String {
+    match &state.benchmark {
+        BenchmarkPhase::Absent => "absent".to_owned(),
+        BenchmarkPhase::Running { stopping: true, .. } => "stopping".to_owned(),
+        BenchmarkPhase::Running { progress: None, .. } => "running".to_owned(),
+        BenchmarkPhase::Running { progress: Some(progress), .. } => {
+            format!("{} of {}", progress.done, progress.total)
+        }
+        BenchmarkPhase::Done(_) => "done".to_owned(),
+    }
+}
+
 fn alerts(state: &State) -> String {
     let words = state.alerts.iter().map(|alert| {
         format!("{:?}:{}", alert.failure.kind, alert.remedy.as_ref().map_or("-", |remedy| remedy.label()))
@@ -220,6 +235,7 @@ fn posts(state: &State) -> String {
     let words = state.outbox.iter().map(|outgoing| match &outgoing.request {
         Request::Load { .. } => "load",
         Request::Generate { .. } => "generate",
+        Request::Benchmark => "benchmark",
         Request::Stop => "stop",
         Request::Forget { .. } => "forget",
     });

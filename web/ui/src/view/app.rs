@@ -4,15 +4,17 @@ use web_sys::File;
 use yew::{Callback, Html, component, html, use_callback, use_mut_ref, use_reducer};
 
 use super::alerts::Alerts;
+use super::benchmark::Benchmark;
 use super::composer::Composer;
 use super::footer::Footer;
 use super::header::Header;
-use super::hooks::{use_composer_focus, use_file_drop, use_shortcuts, use_theme, use_worker};
+use super::hooks::{use_composer_focus, use_file_drop, use_route, use_shortcuts, use_theme, use_worker};
 use super::models::Models;
 use super::stats::Stats;
 use super::transcript::Transcript;
 use super::welcome::Welcome;
 use crate::platform;
+use crate::route::Route;
 use crate::state::{Action, State};
 use protocol::ModelSource;
 
@@ -35,6 +37,7 @@ pub(crate) fn App() -> Html {
 
     use_worker(&state, &act, picked);
     use_theme(state.theme);
+    use_route(state.route, &act);
     use_shortcuts(&act);
     use_composer_focus(&state);
     let dragging = use_file_drop(open_files.clone());
@@ -55,14 +58,22 @@ pub(crate) fn App() -> Html {
                     catalogue={state.catalogue.clone()}
                     worker={state.worker}
                     model={state.model.clone()}
+                    route={state.route}
                     options={state.options}
                     sampling={state.sampling.clone()}
                     url={state.url.clone()}
                     can_load={state.can_load()}
-                    answering={state.answer.is_some()}
+                    busy={state.busy()}
                     talking={talking}
                     act={act.clone()}
                     open_files={open_files}
+                />
+            } else if state.route == Route::Benchmark {
+                <Benchmark
+                    benchmark={state.benchmark.clone()}
+                    loaded={state.loaded().cloned()}
+                    can_start={state.can_benchmark()}
+                    act={act.clone()}
                 />
             } else if talking {
                 <Transcript
@@ -74,6 +85,23 @@ pub(crate) fn App() -> Html {
             } else {
                 <Welcome loaded={state.loaded().cloned()} can_bring_back={!state.put_away.is_empty()} act={act.clone()} />
             }
+            { bottom(&state, act) }
+            <p class="sr-only" role="status" aria-live="polite" data-testid="status">{ state.status }</p>
+            if dragging {
+                <div class="drop-hint" aria-hidden="true"><p>{ "Drop a model’s files to load them" }</p></div>
+            }
+        </div>
+    }
+}
+
+/// Nothing is written beside the benchmark.
+fn bottom(state: &State, act: Callback<Action>) -> Html {
+    let footer = html! {
+        <Footer loaded={state.loaded().cloned()} catalogue={state.catalogue.clone()} route={state.route} />
+    };
+    match state.route {
+        Route::Benchmark => html! { <div class="bottom">{ footer }</div> },
+        Route::Chat => html! {
             <section class="bottom" aria-label="Write a message">
                 <Stats
                     usage={state.usage.filter(|_| !state.shows_models())}
@@ -83,18 +111,14 @@ pub(crate) fn App() -> Html {
                     draft={state.draft.clone()}
                     blocker={state.blocker()}
                     answer={state.answer.clone()}
-                    act={act}
+                    {act}
                 />
-                <Footer loaded={state.loaded().cloned()} catalogue={state.catalogue.clone()} />
+                { footer }
             </section>
-            <p class="sr-only" role="status" aria-live="polite" data-testid="status">{ state.status }</p>
-            if dragging {
-                <div class="drop-hint" aria-hidden="true"><p>{ "Drop a model’s files to load them" }</p></div>
-            }
-        </div>
+        },
     }
 }
 
 fn first_state() -> State {
-    State::first(platform::remembered_theme())
+    State::first(platform::remembered_theme(), platform::route())
 }

@@ -15,6 +15,9 @@ pub(super) struct CopyButtonProps {
     pub text: AttrValue,
     /// What the button is for, to those who don't see what stands beside it.
     pub label: AttrValue,
+    /// What the button says.
+    #[prop_or("Copy")]
+    pub word: &'static str,
 }
 
 #[component]
@@ -38,7 +41,7 @@ pub(super) fn CopyButton(props: &CopyButtonProps) -> Html {
             platform::copy(&text, move || setter.set(true));
         })
     };
-    let (icon, word) = if *copied { (icons::tick(), "Copied") } else { (icons::pages(), "Copy") };
+    let (icon, word) = if *copied { (icons::tick(), "Copied") } else { (icons::pages(), props.word) };
     html! {
         <button type="button" class="quiet small" data-testid="copy" aria-label={props.label.clone()} {onclick}>
             { icon }<span aria-live="polite">{ word }</span>

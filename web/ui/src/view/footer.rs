@@ -7,6 +7,7 @@ use yew::{Html, Properties, component, html};
 
 use crate::format::{bytes, parameters};
 use crate::markdown::link;
+use crate::route::Route;
 use crate::state::Loaded;
 
 const LLAMA_LICENCE: &str = "https://www.llama.com/llama3_1/license/";
@@ -16,6 +17,7 @@ const LLAMA_USE_POLICY: &str = "https://www.llama.com/llama3_1/use-policy/";
 pub(super) struct FooterProps {
     pub loaded: Option<Rc<Loaded>>,
     pub catalogue: Rc<[CatalogueEntry]>,
+    pub route: Route,
 }
 
 #[component]
@@ -24,6 +26,7 @@ pub(super) fn Footer(props: &FooterProps) -> Html {
         <footer class="footer">
             <p>
                 <span>{ "Runs on this device; nothing you write leaves it." }</span>
+                { other_view(props.route) }
                 if let Some(loaded) = &props.loaded {
                     { model_facts(loaded) }
                     if loaded.model.built_with_llama {
@@ -35,6 +38,14 @@ pub(super) fn Footer(props: &FooterProps) -> Html {
             </p>
         </footer>
     }
+}
+
+fn other_view(route: Route) -> Html {
+    let (other, words) = match route {
+        Route::Chat => (Route::Benchmark, "Benchmark"),
+        Route::Benchmark => (Route::Chat, "Chat"),
+    };
+    html! { <a href={other.hash()} data-testid="other-view">{ words }</a> }
 }
 
 fn model_facts(loaded: &Loaded) -> Html {

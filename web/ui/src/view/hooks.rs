@@ -1,4 +1,4 @@
-//! What ties the state to the browser: the worker, the theme, the keyboard, dropped files, the focus.
+//! What ties the state to the browser: the worker, the theme, the address, the keyboard, dropped files, the focus.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use yew::{Callback, hook, use_effect_with, use_mut_ref, use_state};
 
 use super::COMPOSER_ID;
 use crate::platform;
+use crate::route::Route;
 use crate::state::{Action, State, WorkerPhase};
 use crate::theme::Theme;
 use crate::worker::Worker;
@@ -58,7 +59,18 @@ pub(super) fn use_theme(theme: Theme) {
     use_effect_with(theme, |theme| platform::apply_theme(*theme));
 }
 
-/// Escape stops the answer; Ctrl+Shift+O or ⌘+Shift+O starts a new chat, as in other chat pages.
+/// Keeps the view and the page's address together, whichever of them changes.
+#[hook]
+pub(super) fn use_route(route: Route, act: &Callback<Action>) {
+    let act = act.clone();
+    use_effect_with((), move |()| {
+        let listener = on_window("hashchange", move |_| act.emit(Action::Routed(platform::route())));
+        move || drop(listener)
+    });
+    use_effect_with(route, |route| platform::show_route(*route));
+}
+
+/// Escape stops the answer or the benchmark; Ctrl+Shift+O or ⌘+Shift+O starts a new chat, as in other chat pages.
 #[hook]
 pub(super) fn use_shortcuts(act: &Callback<Action>) {
     let act = act.clone();

@@ -2,6 +2,8 @@
 
 mod alerts;
 mod app;
+mod benchmark;
+mod benchmark_report;
 mod catalogue;
 mod composer;
 mod copy_button;

@@ -14,6 +14,7 @@ use super::progress::Progress;
 use super::sampling::SamplingChoices;
 use super::slow_note::slow_note;
 use crate::platform;
+use crate::route::Route;
 use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
 
 #[derive(Properties, PartialEq)]
@@ -21,11 +22,14 @@ pub(super) struct ModelsProps {
     pub catalogue: Rc<[CatalogueEntry]>,
     pub worker: WorkerPhase,
     pub model: ModelPhase,
+    /// What a model is chosen for.
+    pub route: Route,
     pub options: LoadOptions,
     pub sampling: Sampling,
     pub url: String,
     pub can_load: bool,
-    pub answering: bool,
+    /// What has to end before another model can be loaded.
+    pub busy: Option<&'static str>,
     pub talking: bool,
     pub act: Callback<Action>,
     pub open_files: Callback<Vec<File>>,
@@ -33,11 +37,16 @@ pub(super) struct ModelsProps {
 
 #[component]
 pub(super) fn Models(props: &ModelsProps) -> Html {
-    let can_go_back = props.talking || matches!(props.model, ModelPhase::Loaded(_));
+    let loaded = matches!(props.model, ModelPhase::Loaded(_));
+    let can_go_back = loaded || (props.talking && props.route == Route::Chat);
     html! {
         <main class="models scroller">
             <div class="column">
-                { introduction(can_go_back, &props.act) }
+                if can_go_back {
+                    { way_back(props.route, &props.act) }
+                } else {
+                    { introduction(props.route) }
+                }
                 if let ModelPhase::Loaded(loaded) = &props.model {
                     { slow_note(Some(loaded)) }
                 }
@@ -48,8 +57,8 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                         act={props.act.clone()}
                     />
                 } else {
-                    if props.answering {
-                        <p class="note">{ "Stop the answer before you load another model." }</p>
+                    if let Some(busy) = props.busy {
+                        <p class="note">{ format!("Stop the {busy} before you load another model.") }</p>
                     }
                     <Catalogue
                         catalogue={props.catalogue.clone()}
@@ -86,24 +95,36 @@ fn offered(catalogue: &[CatalogueEntry], loading: &Loading) -> Option<String> {
     catalogue.iter().find(|entry| entry.url == *url).map(|entry| entry.name.clone())
 }
 
-fn introduction(can_go_back: bool, act: &Callback<Action>) -> Html {
-    if can_go_back {
-        return html! {
-            <div class="models-top">
-                <h2>{ "Choose a model" }</h2>
-                <button type="button" data-testid="back" onclick={act.reform(|_| Action::ToggleModels)}>
-                    { "Back to the chat" }
-                </button>
-            </div>
-        };
+fn way_back(route: Route, act: &Callback<Action>) -> Html {
+    let words = match route {
+        Route::Chat => "Back to the chat",
+        Route::Benchmark => "Back to the benchmark",
+    };
+    html! {
+        <div class="models-top">
+            <h2>{ "Choose a model" }</h2>
+            <button type="button" data-testid="back" onclick={act.reform(|_| Action::ToggleModels)}>{ words }</button>
+        </div>
     }
+}
+
+fn introduction(route: Route) -> Html {
+    let (heading, words) = match route {
+        Route::Chat => (
+            "Chat with a language model that runs on this device.",
+            "The model is fetched once and kept in this browser. It runs on your graphics processor, and what you write \
+             never leaves this page.",
+        ),
+        Route::Benchmark => (
+            "Measure how fast a language model runs on this device.",
+            "What is measured is the model that is loaded, so load one first. What is found stays in this page, unless you \
+             copy it.",
+        ),
+    };
     html! {
         <div class="introduction">
-            <h2>{ "Chat with a language model that runs on this device." }</h2>
-            <p>
-                { "The model is fetched once and kept in this browser. It runs on your graphics processor, and what \
-                   you write never leaves this page." }
-            </p>
+            <h2>{ heading }</h2>
+            <p>{ words }</p>
         </div>
     }
 }
