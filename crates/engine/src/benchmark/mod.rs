@@ -97,7 +97,7 @@ fn adapter_report(gpu: &Gpu) -> AdapterReport {
         features: report.features.iter().map(ToString::to_string).collect(),
         subgroup_sizes: match gpu.tier() {
             Tier::Subgroups { min_size, max_size } => Some([min_size, max_size]),
-            Tier::Plain => None,
+            Tier::Plain | Tier::Int8 => None,
         },
         binding_bytes: gpu.limits().binding_bytes,
     }
