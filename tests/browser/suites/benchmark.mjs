@@ -73,9 +73,9 @@ export async function benchmark({ browser }) {
     assert.ok(report.weight_bytes_per_token > 0);
     assert.ok(report.adapter.binding_bytes >= 128 * 1024 * 1024);
     assert.ok(Array.isArray(report.adapter.features));
-    const subgroups = report.device.kernels === "subgroups";
-    assert.equal(report.adapter.features.includes("subgroups"), subgroups);
-    assert.equal(report.adapter.subgroup_sizes !== null, subgroups);
+    // SwiftShader has subgroups, Firefox has none to give; whether kernels use them is another matter.
+    assert.equal(report.adapter.features.includes("subgroups"), browserName === "chromium");
+    assert.equal(report.adapter.subgroup_sizes !== null, report.device.kernels === "subgroups");
     checkSpeeds(report, [16], (fraction) => fraction > 0 && fraction < 1);
     await checkTroubles(tab);
     await tab.context.close();
