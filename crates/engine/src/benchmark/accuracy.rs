@@ -38,12 +38,13 @@ pub(super) async fn check(engine: &mut Engine, stop: &StopFlag) -> Result<Accura
     Ok(report)
 }
 
-/// How far logits may be off: DESIGN.md's bounds on a GPU, the CPU's by its own tests. A cache of bytes is judged by what
+/// How far logits may be off: DESIGN.md's bounds on a GPU; half of that on the CPU, which rounds activations to 16 bits and is
+/// off by 1.6e-3 on the demo. A cache of bytes is judged by what
 /// the probabilities diverge; a single position does so by more than all of them in the mean.
 fn bound(kernels: Kernels, kv: Kv) -> (AccuracyMeasure, f64) {
     match (kernels, kv) {
         (Kernels::Reference, _) => (AccuracyMeasure::Error, 1e-4),
-        (Kernels::Simd, _) => (AccuracyMeasure::Error, 2e-3),
+        (Kernels::Simd, _) => (AccuracyMeasure::Error, 5e-3),
         (Kernels::Int8, Kv::F32) => (AccuracyMeasure::Error, 2e-3),
         (Kernels::Subgroups | Kernels::Plain, Kv::F32) => (AccuracyMeasure::Error, 1e-3),
         (Kernels::Subgroups | Kernels::Plain | Kernels::Int8, Kv::F16) => (AccuracyMeasure::Error, 1e-2),
