@@ -28,9 +28,12 @@ impl Engine {
 
     /// What may follow `ids`, at most `len` tokens.
     pub(crate) async fn guess(&mut self, ids: &[u32], len: usize) -> Result<Vec<u32>, EngineError> {
+        if len == 0 {
+            return Ok(Vec::new());
+        }
         let found = lookup(ids, len);
         match &mut self.draft {
-            Some(draft) if found.is_empty() && len > 0 && ids.len() + len <= draft.backend.context() => {
+            Some(draft) if found.is_empty() && ids.len() + len <= draft.backend.context() => {
                 let mut guess = draft.foretell(ids, len).await?;
                 // Tables of embeddings may have rows beyond the tokens, and not as many.
                 let known = guess.iter().take_while(|id| (**id as usize) < self.vocab_size).count();

@@ -38,9 +38,9 @@ pub(super) async fn check(engine: &mut Engine, stop: &StopFlag) -> Result<Accura
     Ok(report)
 }
 
-/// How far logits may be off: DESIGN.md's bounds on a GPU; half of that on the CPU, which rounds activations to 16 bits and is
-/// off by 1.6e-3 on the demo. A cache of bytes is judged by what
-/// the probabilities diverge; a single position does so by more than all of them in the mean.
+/// How far logits may be off: DESIGN.md's bounds on a GPU; half of what a cache of halves may on the CPU, which rounds
+/// activations to 16 bits and is off by 1.6e-3 on the demo. A cache of bytes is judged by what the probabilities diverge;
+/// a single position does so by more than all of them in the mean.
 fn bound(kernels: Kernels, kv: Kv) -> (AccuracyMeasure, f64) {
     match (kernels, kv) {
         (Kernels::Reference, _) => (AccuracyMeasure::Error, 1e-4),

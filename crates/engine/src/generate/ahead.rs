@@ -51,23 +51,23 @@ impl Engine {
         if ahead.here.is_empty() {
             let most = run.limit.saturating_sub(ahead.issued + 1).min(self.backend.most_guesses());
             let len = self.speculation.len(most);
-            let guess =
-                if ahead.in_flight.is_empty() { self.guess(&ahead.ids, len).await? } else { Vec::new() };
-            match guess.is_empty() {
-                true => self.decode(run, ahead, len).await?,
-                false => self.check_guess(run, ahead, &guess).await?,
+            let most = self.backend.steps_in_flight(self.steps_in_flight);
+            if !ahead.in_flight.is_empty() {
+                // A guess has to wait until nothing is under way.
+                let most = if self.has_guess(&ahead.ids, len) { 1 } else { most };
+                self.decode(run, ahead, most).await?;
+            } else {
+                match self.guess(&ahead.ids, len).await? {
+                    guess if guess.is_empty() => self.decode(run, ahead, most).await?,
+                    guess => self.check_guess(run, ahead, &guess).await?,
+                }
             }
         }
         Ok(ahead.here.pop_front())
     }
 
-    /// Waits for the oldest step, with others under way behind it. Not where there will be a guess of `len` tokens: it has to
-    /// wait until nothing is under way.
-    async fn decode(&mut self, run: &Run, ahead: &mut Ahead, len: usize) -> Result<(), EngineError> {
-        let most = match self.has_guess(&ahead.ids, len) {
-            true => 1,
-            false => self.backend.steps_in_flight(self.steps_in_flight),
-        };
+    /// Waits for the oldest step, with others under way behind it, `most` together.
+    async fn decode(&mut self, run: &Run, ahead: &mut Ahead, most: usize) -> Result<(), EngineError> {
         while ahead.in_flight.len() < most && ahead.issued < run.limit {
             ahead.in_flight.push_back(self.backend.decode()?);
             ahead.issued += 1;
@@ -94,7 +94,7 @@ impl Engine {
         let choices = self.backend.check(last, guess).await?;
         let tokens = choices.len();
         ahead.issued += tokens;
-        run.usage.guessed_tokens += tokens as u32 - 1;
+        run.usage.guessed_tokens += tokens.saturating_sub(1) as u32;
         if let Some(seconds) = ahead.arrive(choices) {
             self.speculation.note_checked(guess.len(), tokens, seconds);
         }

@@ -63,7 +63,7 @@ impl Model {
         choices.truncate(right + 1);
         self.position += choices.len();
         // A decode reads what lies here, where the GPU leaves its own choices.
-        self.gpu.write(&self.buffers.tokens, 0, &choices[right..]);
+        self.gpu.write(&self.buffers.tokens, 0, choices.get(right..).unwrap_or_default());
         Ok(choices)
     }
 
