@@ -177,7 +177,8 @@ export async function models({ browser }) {
       await worker(page, keepDevices);
       await app.loadDemo();
       await app.ask("Count from one to one hundred in words, and explain each number.");
-      await until("the answer to begin", async () => ((await app.answer())?.text.length ?? 0) > 10);
+      // Where the CPU stands for the GPU, compiling for it takes half a minute by itself.
+      await until("the answer to begin", async () => ((await app.answer())?.text.length ?? 0) > 10, { seconds: 180 });
       await worker(page, () => globalThis.devices.forEach((device) => device.destroy()));
       await until("the page to say so", () => app.has("error"), { seconds: 20 });
       assert.match(await app.outcome(), /^DeviceLost: The GPU was lost/);
