@@ -12,7 +12,7 @@
 //!
 //! Types of 5 and 6 bits are held as bytes, and those of floats as they came.
 
-use format::layout::{AffineBlock, BLOCK, Quants, Scales, TILE, WeightType, affine_blocks, repack_rows};
+use format::layout::{AffineBlock, BLOCK, Quants, Scales, TILE, WeightType, affine_blocks, affine_rows};
 use format::{FormatError, GgmlType, Rows, TensorInfo, dequantize, put_in_place};
 
 use super::activations::PART;
@@ -169,13 +169,7 @@ impl Matrix {
                 };
                 match rows.laid {
                     Some(laid) => affine_blocks(laid.dtype, columns, laid.words, laid.scales, &mut take),
-                    None => {
-                        let dtype = rows.tensor.dtype;
-                        let (words, scales) = repack_rows(dtype, columns, rows.bytes)?;
-                        if let Some(dtype) = WeightType::holding(dtype) {
-                            affine_blocks(dtype, columns, &words, &scales, &mut take);
-                        }
-                    }
+                    None => affine_rows(rows.tensor.dtype, columns, rows.bytes, &mut take)?,
                 }
             }
         }

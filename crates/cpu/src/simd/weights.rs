@@ -56,7 +56,9 @@ impl Weights {
     /// # Errors
     /// If they take more memory than there can be.
     pub fn builder(checkpoint: &Checkpoint) -> Result<WeightsBuilder<'_>, CpuError> {
-        check_size(Weights::size(checkpoint), MOST)?;
+        let size = Weights::size(checkpoint);
+        check_size(size, MOST)?;
+        make_room(size);
         let (config, reader) = (checkpoint.config, RowReader::new(checkpoint));
         Ok(WeightsBuilder { config, reader, tensors: Tensors::default() })
     }
@@ -156,6 +158,15 @@ fn longest_context(config: &Config, bytes: u64) -> usize {
     let Config { num_hidden_layers, num_key_value_heads, head_dim, .. } = *config;
     let of_one = 2 * 4 * (num_hidden_layers * num_key_value_heads * head_dim) as u64;
     usize::try_from(bytes / of_one.max(1)).unwrap_or(usize::MAX)
+}
+
+/// Lets WebAssembly's memory grow once for all tensors: growing it for each of some hundreds takes a second in Chromium.
+/// If there is too little, the tensor that finds none says so.
+fn make_room(bytes: u64) {
+    let mut room: Vec<u8> = Vec::new();
+    let _ = room.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX));
+    // Else the compiler leaves out room that nothing is put into.
+    std::hint::black_box(&room);
 }
 
 fn check_size(needed: u64, most: u64) -> Result<(), CpuError> {

@@ -3,9 +3,12 @@
 //! Every type with scales is `scale * quant + minimum` for 16 columns, with a quant that fits an `i8`: what stands for
 //! zero in the table is taken from the quants, and where it is no whole number it is in the minimum.
 
-use super::quants::unpacked;
+use super::quants::{unpacked, words};
+use super::repack::whole_rows;
 use super::unpack::Tile;
-use super::{Quants, Scales, TILE, WeightType};
+use super::{Quants, Scales, TILE, WeightType, repack_rows};
+use crate::blocks::float::widen;
+use crate::{FormatError, GgmlType};
 
 /// 32 columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,10 +70,60 @@ pub fn affine_blocks(
     }
 }
 
+/// Gives `take` the blocks of whole rows as they lie in a file, as [`affine_blocks`] does those of the layout.
+///
+/// # Errors
+/// Those of [`repack_rows`].
+pub fn affine_rows(
+    source: GgmlType,
+    columns: usize,
+    bytes: &[u8],
+    take: &mut impl FnMut(usize, usize, &AffineBlock),
+) -> Result<(), FormatError> {
+    let row_bytes = whole_rows(source, columns, bytes)?;
+    // The commonest types need no layout between, which takes most of the time of a load.
+    match source {
+        GgmlType::Q4_0 => straight(WeightType::Q4, row_bytes, bytes, take, |[d0, d1, qs @ ..]: &[u8; 18]| {
+            (words::<16, 4>(qs), widen([*d0, *d1]), 0.0)
+        }),
+        GgmlType::Q4_1 => {
+            straight(WeightType::Q4M, row_bytes, bytes, take, |[d0, d1, m0, m1, qs @ ..]: &[u8; 20]| {
+                (words::<16, 4>(qs), widen([*d0, *d1]), widen([*m0, *m1]))
+            });
+        }
+        GgmlType::Q8_0 => straight(WeightType::Q8, row_bytes, bytes, take, |[d0, d1, qs @ ..]: &[u8; 34]| {
+            (words::<32, 8>(qs), widen([*d0, *d1]), 0.0)
+        }),
+        _ => {
+            let (words, scales) = repack_rows(source, columns, bytes)?;
+            if let Some(dtype) = WeightType::holding(source) {
+                affine_blocks(dtype, columns, &words, &scales, take);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Blocks whose quants lie in a file as in words; `read` gives those, the scale and the minimum.
+fn straight<const BYTES: usize, const WORDS: usize>(
+    dtype: WeightType,
+    row_bytes: usize,
+    bytes: &[u8],
+    take: &mut impl FnMut(usize, usize, &AffineBlock),
+    read: impl Fn(&[u8; BYTES]) -> ([u32; WORDS], f32, f32),
+) {
+    for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
+        for (block, bytes) in bytes.as_chunks().0.iter().enumerate() {
+            let (words, scale, minimum) = read(bytes);
+            let (scales, minimums) = ([scale; 2], [minimum; 2]);
+            take(row, block, &AffineBlock { words: &words, dtype, scales, minimums });
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::GgmlType;
     use crate::layout::tests::random_rows;
     use crate::layout::{repack_rows, unpack_rows};
 
@@ -80,10 +133,18 @@ mod tests {
         for (seed, source) in (1..).zip(GgmlType::SUPPORTED) {
             let dtype = WeightType::holding(source).unwrap();
             let columns = 2 * dtype.columns_multiple().max(source.block_len());
-            let (words, scales) =
-                repack_rows(source, columns, &random_rows(seed, source, 7, columns)).unwrap();
+            let rows = random_rows(seed, source, 7, columns);
+            let (words, scales) = repack_rows(source, columns, &rows).unwrap();
             let expected = unpack_rows(dtype, columns, &words, &scales);
+            let mut of_the_file = Vec::new();
+            affine_rows(source, columns, &rows, &mut |row, block, affine| {
+                of_the_file.push((row, block, affine.quants(), affine.scales, affine.minimums));
+            })
+            .unwrap();
+            let mut of_the_file = of_the_file.into_iter();
             affine_blocks(dtype, columns, &words, &scales, &mut |row, block, affine| {
+                let expected_of_file = (row, block, affine.quants(), affine.scales, affine.minimums);
+                assert_eq!(of_the_file.next(), Some(expected_of_file), "{source}");
                 if let Some(nibbles) = affine.nibbles() {
                     let offset = dtype.offset().cast_signed();
                     let halves = [nibbles.map(|byte| byte & 15), nibbles.map(|byte| byte >> 4)].concat();

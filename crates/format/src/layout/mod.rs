@@ -34,7 +34,7 @@ mod quants;
 mod repack;
 mod unpack;
 
-pub use affine::{AffineBlock, affine_blocks};
+pub use affine::{AffineBlock, affine_blocks, affine_rows};
 pub use repack::repack_rows;
 pub use unpack::unpack_rows;
 

@@ -19,10 +19,7 @@ pub fn repack_rows(
 ) -> Result<(Vec<u32>, Vec<u32>), FormatError> {
     let unsupported = || FormatError::unsupported_type(source.to_string());
     let dtype = WeightType::holding(source).ok_or_else(unsupported)?;
-    let row_bytes = columns / source.block_len() * source.block_bytes();
-    if row_bytes == 0 || !bytes.len().is_multiple_of(row_bytes) {
-        return Err(FormatError::PartialBlock { dtype: source, block_bytes: row_bytes, found: bytes.len() });
-    }
+    let row_bytes = whole_rows(source, columns, bytes)?;
     let (rows, row_words, tile_words) =
         (bytes.len() / row_bytes, dtype.row_words(columns), dtype.tile_scale_words(columns));
     let mut quants = vec![0; rows * row_words];
@@ -34,6 +31,15 @@ pub fn repack_rows(
         repack_row(source, bytes, quants, &mut Tile { words: tile, row: row % TILE });
     }
     Ok((quants, scales))
+}
+
+/// How many bytes a row has, of which there must be whole ones.
+pub(super) fn whole_rows(source: GgmlType, columns: usize, bytes: &[u8]) -> Result<usize, FormatError> {
+    let row_bytes = columns / source.block_len() * source.block_bytes();
+    if row_bytes == 0 || !bytes.len().is_multiple_of(row_bytes) {
+        return Err(FormatError::PartialBlock { dtype: source, block_bytes: row_bytes, found: bytes.len() });
+    }
+    Ok(row_bytes)
 }
 
 /// The scales of one row inside those of its tile.
