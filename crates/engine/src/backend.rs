@@ -1,8 +1,8 @@
 //! What computes: the model on the GPU or on the CPU, behind the same few steps.
 
 use format::{Config, Sampling};
-use gpu::{Gpu, Receipt, Tier};
-use llama::{Chosen, NOT_A_NUMBER, Options};
+use gpu::{Receipt, Tier};
+use llama::{Chosen, Forward, NOT_A_NUMBER, Options, Vacancy};
 use protocol::Kernels;
 
 use crate::EngineError;
@@ -30,7 +30,7 @@ pub(crate) enum Pending {
 
 /// Weights in place, and the device they are on.
 pub(crate) enum Weights {
-    Gpu(Box<Gpu>, Box<llama::Weights>),
+    Gpu(Box<(Vacancy, Forward)>),
     Simd(Box<cpu::simd::Weights>),
     Reference(cpu::Weights),
 }
@@ -43,9 +43,9 @@ impl Backend {
         options: Options,
     ) -> Result<Backend, EngineError> {
         match weights {
-            Weights::Gpu(gpu, weights) => {
-                let model = llama::Model::new(*gpu, config, *weights, options).await?;
-                Ok(Backend::Gpu(Box::new(model)))
+            Weights::Gpu(room) => {
+                let (vacancy, forward) = *room;
+                Ok(Backend::Gpu(Box::new(llama::Model::new(vacancy, forward).await?)))
             }
             Weights::Simd(weights) => {
                 let model = cpu::simd::Model::new(config, *weights);

@@ -1,8 +1,9 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
 use format::{Checkpoint, GenerationConfig};
+use futures_util::future::try_join;
 use gpu::Gpu;
-use llama::{Options, kv_bytes_per_token};
+use llama::{Loader, Options, Vacancy, kv_bytes_per_token};
 use protocol::{DeviceReason, DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Files, Store};
 
@@ -61,10 +62,7 @@ impl Engine {
         let options = options.model_options(&checkpoint.config)?;
         let (choice, reason) = offer.choose(&checkpoint);
         let weights = match choice {
-            Choice::Gpu(gpu) => {
-                options.check_device(&checkpoint.config, gpu.limits())?;
-                on_gpu(*gpu, &checkpoint, &files, &mut bytes).await?
-            }
+            Choice::Gpu(gpu) => on_gpu(*gpu, &checkpoint, options, &files, &mut bytes).await?,
             Choice::Cpu => {
                 options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
@@ -100,17 +98,21 @@ impl Engine {
     }
 }
 
-/// Weights go to the device as their bytes come.
+/// Weights go to the device as their bytes come, and the kernels are compiled meanwhile: not before the first bytes have been
+/// asked for, but after all the room that they need is there.
 async fn on_gpu<F: Files, T: Store>(
     gpu: Gpu,
     checkpoint: &Checkpoint,
+    options: Options,
     files: &[String],
     bytes: &mut Bytes<'_, '_, F, T>,
 ) -> Result<Weights, EngineError> {
-    let mut loader = llama::Loader::new(&gpu, checkpoint).await?;
-    bytes.each(files, checkpoint, &mut loader).await?;
-    let weights = loader.finish()?;
-    Ok(Weights::Gpu(Box::new(gpu), Box::new(weights)))
+    let vacancy = Vacancy::new(gpu, checkpoint, options).await?;
+    let mut loader = Loader::new(&vacancy, checkpoint);
+    let prepared = async { Ok(vacancy.forward().await?) };
+    let ((), forward) = try_join(bytes.each(files, checkpoint, &mut loader), prepared).await?;
+    loader.finish()?;
+    Ok(Weights::Gpu(Box::new((vacancy, forward))))
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, options: Options) -> ModelInfo {

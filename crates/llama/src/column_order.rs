@@ -8,6 +8,7 @@
 //! Whether there is an order is only known once the bytes have come, since an index may list columns as they are.
 //! So orders are noted while rows come and settled afterwards; buffers of weights do not depend on them.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
@@ -24,8 +25,8 @@ pub(crate) struct Run<Order> {
 /// The orders of a matrix's rows, on the CPU until all have come.
 #[derive(Debug)]
 pub(crate) struct ColumnOrders {
-    /// Rows that have an order, `[columns]`, as they came.
-    noted: Vec<(Range<usize>, Vec<u32>)>,
+    /// Rows that have an order, `[columns]`, as they came. Plans are made over the matrix meanwhile.
+    noted: RefCell<Vec<(Range<usize>, Vec<u32>)>>,
     /// All rows, without a gap. The orders are `[1, columns]`, u32.
     runs: Vec<Run<Tensor>>,
 }
@@ -33,25 +34,27 @@ pub(crate) struct ColumnOrders {
 impl ColumnOrders {
     /// Of so many rows, all in the order of the activations.
     pub(crate) fn new(rows: usize) -> ColumnOrders {
-        ColumnOrders { noted: Vec::new(), runs: vec![Run { rows: 0..rows, order: None }] }
+        ColumnOrders { noted: RefCell::default(), runs: vec![Run { rows: 0..rows, order: None }] }
     }
 
     /// Notes the order of some rows.
-    pub(crate) fn note(&mut self, rows: Range<usize>, order: &[u32]) {
-        match self.noted.last_mut() {
+    pub(crate) fn note(&self, rows: Range<usize>, order: &[u32]) {
+        let mut noted = self.noted.borrow_mut();
+        match noted.last_mut() {
             Some((last, same)) if last.end == rows.start && same == order => last.end = rows.end,
-            _ => self.noted.push((rows, order.to_vec())),
+            _ => noted.push((rows, order.to_vec())),
         }
     }
 
     /// Whether any rows have an order.
     pub(crate) fn is_any(&self) -> bool {
-        !self.noted.is_empty() || self.runs.iter().any(|run| run.order.is_some())
+        !self.noted.borrow().is_empty() || self.runs.iter().any(|run| run.order.is_some())
     }
 
     /// Puts the orders that were noted on the device.
     pub(crate) fn settle(&mut self, gpu: &Gpu, make: &Allocator) -> Result<(), GpuError> {
-        if self.noted.is_empty() {
+        let noted = std::mem::take(self.noted.get_mut());
+        if noted.is_empty() {
             return Ok(());
         }
         let rows = self.runs.last().map_or(0, |run| run.rows.end);
@@ -59,8 +62,7 @@ impl ColumnOrders {
             let order = run.order.map(|order| place(gpu, make, &order)).transpose()?;
             Ok(Run { rows: run.rows, order })
         };
-        self.runs =
-            runs(rows, std::mem::take(&mut self.noted)).into_iter().map(place).collect::<Result<_, _>>()?;
+        self.runs = runs(rows, noted).into_iter().map(place).collect::<Result<_, _>>()?;
         Ok(())
     }
 
@@ -75,8 +77,8 @@ impl ColumnOrders {
     }
 
     /// The order of the first rows, while it is not settled yet.
-    pub(crate) fn noted(&self) -> Option<&[u32]> {
-        self.noted.first().map(|(_, order)| order.as_slice())
+    pub(crate) fn noted(&self) -> Option<Vec<u32>> {
+        self.noted.borrow().first().map(|(_, order)| order.clone())
     }
 }
 
@@ -166,12 +168,13 @@ mod tests {
     /// 12 rows; `noted` in the order in which it comes.
     #[track_caller]
     fn check(noted: &[(Range<usize>, [u32; 3])], expected: &[(Range<usize>, Option<[u32; 3]>)]) {
-        let mut orders = ColumnOrders::new(12);
+        let orders = ColumnOrders::new(12);
         for (rows, order) in noted {
             orders.note(rows.clone(), order);
         }
         assert_eq!(orders.is_any(), !noted.is_empty());
-        let got: Vec<_> = runs(12, orders.noted).into_iter().map(|run| (run.rows, run.order)).collect();
+        let got: Vec<_> =
+            runs(12, orders.noted.into_inner()).into_iter().map(|run| (run.rows, run.order)).collect();
         let expected: Vec<_> =
             expected.iter().map(|(rows, order)| (rows.clone(), order.map(Vec::from))).collect();
         assert_eq!(got, expected);

@@ -1,7 +1,8 @@
 //! The Llama model on the GPU: weights, KV cache, and the plan of a forward pass.
 //!
 //! ```text
-//! file's bytes -> Loader -> Weights -> Model: prefill(ids), decode(), decode(), ... -> ids, 4 bytes each
+//! header -> Vacancy -> Forward                          -> Model: prefill(ids), decode(), decode(), ... -> ids, 4 bytes each
+//!              ^ file's bytes -> Loader, meanwhile
 //! ```
 //!
 //! The loop around it is `engine`'s; this crate runs one step at a time and waits for nothing.
@@ -18,6 +19,7 @@ mod sweep;
 #[cfg(test)]
 #[path = "../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;
+mod vacancy;
 mod weights;
 #[cfg(test)]
 #[path = "../../format/tests/tiny_llama/weights.rs"]
@@ -29,4 +31,5 @@ pub use loader::Loader;
 pub use model::{Model, Options, kv_bytes_per_token};
 pub use sampler::Chosen;
 pub use sweep::Sweep;
-pub use weights::Weights;
+pub use vacancy::{Forward, Vacancy};
+pub(crate) use weights::Weights;

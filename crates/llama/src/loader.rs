@@ -6,22 +6,22 @@ use format::{Checkpoint, RowReader, Rows, Span, dequantize};
 use gpu::Gpu;
 
 use crate::weights::Destination;
-use crate::{LlamaError, Weights};
+use crate::{LlamaError, Vacancy, Weights};
 
-/// A load in progress.
+/// A load in progress, into a [`Vacancy`].
 #[derive(Debug)]
 pub struct Loader<'a> {
     gpu: &'a Gpu,
     checkpoint: &'a Checkpoint,
-    weights: Weights,
+    weights: &'a Weights,
     reader: RowReader<'a>,
 }
 
 impl<'a> Loader<'a> {
-    /// Makes room for every tensor.
-    pub async fn new(gpu: &'a Gpu, checkpoint: &'a Checkpoint) -> Result<Loader<'a>, LlamaError> {
-        let weights = Weights::allocate(gpu, checkpoint).await?;
-        Ok(Loader { gpu, checkpoint, weights, reader: RowReader::new(checkpoint) })
+    /// Of the checkpoint that the room was made for.
+    pub fn new(vacancy: &'a Vacancy, checkpoint: &'a Checkpoint) -> Loader<'a> {
+        let Vacancy { gpu, weights, .. } = vacancy;
+        Loader { gpu, checkpoint, weights, reader: RowReader::new(checkpoint) }
     }
 
     /// Takes the bytes at `offset` of a file, as [`RowReader::push`] does.
@@ -35,15 +35,14 @@ impl<'a> Loader<'a> {
         self.reader.wants()
     }
 
-    /// The weights, once every tensor has come.
-    pub fn finish(self) -> Result<Weights, LlamaError> {
-        self.reader.finish()?;
-        Ok(self.weights)
+    /// Fails unless every tensor has come.
+    pub fn finish(self) -> Result<(), LlamaError> {
+        Ok(self.reader.finish()?)
     }
 }
 
 /// Puts rows where they belong.
-fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) -> Result<(), LlamaError> {
+fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &Weights, rows: Rows) -> Result<(), LlamaError> {
     match weights.destination(checkpoint, rows.tensor.name) {
         Some(Destination::Rows(matrix, first_row)) => {
             let first_row = first_row + rows.first_row;
@@ -56,7 +55,7 @@ fn place(gpu: &Gpu, checkpoint: &Checkpoint, weights: &mut Weights, rows: Rows) 
             }
         }
         Some(Destination::Vector(tensor)) => gpu.write_f32(tensor, 0, &values(rows)?),
-        Some(Destination::RopeFreqs) => weights.rope_freqs = Some(values(rows)?),
+        Some(Destination::RopeFreqs) => *weights.rope_freqs.borrow_mut() = Some(values(rows)?),
         // The file has a layer that its config does not count; `Checkpoint` refuses such files.
         None => {}
     }

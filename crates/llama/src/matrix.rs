@@ -124,7 +124,7 @@ impl Matrix {
     }
 
     /// Notes that the columns of some rows are in this order, `[columns]`.
-    pub(crate) fn note_order(&mut self, rows: Range<usize>, order: &[u32]) {
+    pub(crate) fn note_order(&self, rows: Range<usize>, order: &[u32]) {
         self.orders.note(rows, order);
     }
 

@@ -6,12 +6,12 @@ mod far_end;
 mod measure;
 
 use format::{Config, Sampling};
-use gpu::{Allocator, Gpu, Limits, Pause, Receipt, Step};
+use gpu::{Gpu, Limits, Pause, Receipt, Step};
 use kernels::{KvCache, KvType, RopeTable, Splits, StepParams};
 
 use crate::plans::{Activations, Each, Plans, RING, heads};
 use crate::sampler::{Sampler, Way};
-use crate::{LlamaError, Weights};
+use crate::{Forward, LlamaError, Vacancy, Weights};
 
 /// What is chosen when a model is put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,41 +75,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Allocates the KV cache and compiles the kernels.
-    pub async fn new(
-        gpu: Gpu,
-        config: Config,
-        weights: Weights,
-        options: Options,
-    ) -> Result<Model, LlamaError> {
-        let part_bytes = gpu.limits().binding_bytes;
-        Model::in_parts(gpu, config, weights, options, part_bytes).await
-    }
-
-    /// The same with a KV cache in parts of at most `part_bytes`, which a device may bind more of.
-    async fn in_parts(
-        gpu: Gpu,
-        config: Config,
-        mut weights: Weights,
-        options: Options,
-        part_bytes: u64,
-    ) -> Result<Model, LlamaError> {
-        options.check(&config)?;
-        options.check_device(&config, gpu.limits())?;
-        let heads = heads(&config);
-        let cache = |make: &Allocator| KvCache::new(make, heads, options.kv, options.context, part_bytes);
-        let mut caches = Vec::with_capacity(config.num_hidden_layers);
-        for _ in 0..config.num_hidden_layers {
-            caches.push(gpu.allocate("the KV cache", cache).await?);
+    /// Moves into the room that was made for it, whose weights have all come. `forward` is that room's; where columns turn
+    /// out to be in an order of their own, it is made anew.
+    pub async fn new(mut vacancy: Vacancy, mut forward: Forward) -> Result<Model, LlamaError> {
+        if vacancy.weights.settle_orders(&vacancy.gpu).await? {
+            forward = vacancy.forward().await?;
         }
-        weights.settle_orders(&gpu).await?;
-        let buffers = gpu
-            .allocate("the activations", |make| {
-                Activations::new(make, gpu.tier(), &config, options.chunk, &weights)
-            })
-            .await?;
-        let plans = Plans::new(&gpu, &config, &weights, &caches, &buffers).await?;
-        let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.as_deref());
+        let (Vacancy { gpu, config, options, weights, caches }, Forward { buffers, plans }) =
+            (vacancy, forward);
+        let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.take().as_deref());
         Ok(Model {
             gpu,
             config,

@@ -2,6 +2,7 @@
 //!
 //! The only place outside of `format` that knows which tensor is which.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
@@ -14,13 +15,13 @@ use crate::matrix::{Matrix, Stack};
 
 /// All weights of a model.
 #[derive(Debug)]
-pub struct Weights {
+pub(crate) struct Weights {
     embed_tokens: Matrix,       // [vocab_size, hidden_size]
     embed_back: Option<Tensor>, // [1, hidden_size] where embed_tokens has each feature, if its columns have an order
     pub(crate) layers: Vec<LayerWeights>,
-    pub(crate) norm: Tensor,                 // [1, hidden_size]
-    pub(crate) lm_head: Option<Matrix>,      // [vocab_size, hidden_size]; tied to embed_tokens if absent
-    pub(crate) rope_freqs: Option<Vec<f32>>, // [head_dim / 2]
+    pub(crate) norm: Tensor,                          // [1, hidden_size]
+    pub(crate) lm_head: Option<Matrix>, // [vocab_size, hidden_size]; tied to embed_tokens if absent
+    pub(crate) rope_freqs: RefCell<Option<Vec<f32>>>, // [head_dim / 2]
 }
 
 /// The weights of one layer.
@@ -38,7 +39,7 @@ pub(crate) struct LayerWeights {
 #[derive(Debug)]
 pub(crate) enum Destination<'a> {
     /// To these rows of a matrix.
-    Rows(&'a mut Matrix, usize),
+    Rows(&'a Matrix, usize),
     /// To a vector on the device.
     Vector(&'a Tensor),
     /// To the CPU, which computes the turns of RoPE.
@@ -63,7 +64,7 @@ impl Weights {
         for index in 0..checkpoint.config.num_hidden_layers {
             layers.push(room.layer(gpu, index).await?);
         }
-        let (embed_back, rope_freqs) = (None, checkpoint.config.rope_freqs());
+        let (embed_back, rope_freqs) = (None, RefCell::new(checkpoint.config.rope_freqs()));
         Ok(Weights { embed_tokens, embed_back, layers, norm, lm_head, rope_freqs })
     }
 
@@ -73,7 +74,7 @@ impl Weights {
     }
 
     /// Bytes on the device.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.matrices().map(Matrix::bytes).sum()
     }
 
@@ -102,17 +103,19 @@ impl Weights {
         layers.chain([&mut self.embed_tokens]).chain(&mut self.lm_head)
     }
 
-    /// Puts the orders of columns on the device, if any came with the rows.
-    pub(crate) async fn settle_orders(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
+    /// Puts the orders of columns on the device, if any came with the rows, and says whether that was so: then plans that
+    /// were made before know nothing of them.
+    pub(crate) async fn settle_orders(&mut self, gpu: &Gpu) -> Result<bool, GpuError> {
         if self.ordered_columns().is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let settle = |make: &Allocator| {
             let order = self.embed_tokens.orders().noted();
-            self.embed_back = order.map(|order| place(gpu, make, &inverse(order))).transpose()?;
+            self.embed_back = order.map(|order| place(gpu, make, &inverse(&order))).transpose()?;
             self.matrices_mut().try_for_each(|matrix| matrix.settle_orders(gpu, make))
         };
-        gpu.allocate("the column orders", settle).await
+        gpu.allocate("the column orders", settle).await?;
+        Ok(true)
     }
 
     /// The numbers of columns of the matrices that have them in another order than the activations.
@@ -157,33 +160,29 @@ impl Weights {
     }
 
     /// Where a tensor goes. Stacked tensors come in the order q, k, v, and gate, up.
-    pub(crate) fn destination(
-        &mut self,
-        checkpoint: &Checkpoint,
-        name: TensorName,
-    ) -> Option<Destination<'_>> {
+    pub(crate) fn destination(&self, checkpoint: &Checkpoint, name: TensorName) -> Option<Destination<'_>> {
         use LayerPart::*;
         let rows = |parts: &[LayerPart], index| -> usize {
             let of = |part: &LayerPart| checkpoint.config.shape(TensorName::Layer { index, part: *part })[0];
             parts.iter().map(of).sum()
         };
         Some(match name {
-            TensorName::EmbedTokens => Destination::Rows(&mut self.embed_tokens, 0),
+            TensorName::EmbedTokens => Destination::Rows(&self.embed_tokens, 0),
             TensorName::Norm => Destination::Vector(&self.norm),
-            TensorName::LmHead => Destination::Rows(self.lm_head.as_mut()?, 0),
+            TensorName::LmHead => Destination::Rows(self.lm_head.as_ref()?, 0),
             TensorName::RopeFreqs => Destination::RopeFreqs,
             TensorName::Layer { index, part } => {
-                let layer = self.layers.get_mut(index)?;
+                let layer = self.layers.get(index)?;
                 match part {
                     InputLayernorm => Destination::Vector(&layer.input_layernorm),
-                    QProj => Destination::Rows(&mut layer.qkv_proj, 0),
-                    KProj => Destination::Rows(&mut layer.qkv_proj, rows(&[QProj], index)),
-                    VProj => Destination::Rows(&mut layer.qkv_proj, rows(&[QProj, KProj], index)),
-                    OProj => Destination::Rows(&mut layer.o_proj, 0),
+                    QProj => Destination::Rows(&layer.qkv_proj, 0),
+                    KProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj], index)),
+                    VProj => Destination::Rows(&layer.qkv_proj, rows(&[QProj, KProj], index)),
+                    OProj => Destination::Rows(&layer.o_proj, 0),
                     PostAttentionLayernorm => Destination::Vector(&layer.post_attention_layernorm),
-                    GateProj => Destination::Rows(&mut layer.gate_up_proj, 0),
-                    UpProj => Destination::Rows(&mut layer.gate_up_proj, rows(&[GateProj], index)),
-                    DownProj => Destination::Rows(&mut layer.down_proj, 0),
+                    GateProj => Destination::Rows(&layer.gate_up_proj, 0),
+                    UpProj => Destination::Rows(&layer.gate_up_proj, rows(&[GateProj], index)),
+                    DownProj => Destination::Rows(&layer.down_proj, 0),
                 }
             }
         })

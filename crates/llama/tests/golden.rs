@@ -4,7 +4,7 @@
 
 use format::{Checkpoint, Gguf};
 use gpu::{Gpu, TierChoice};
-use llama::{KvType, Loader, Model, Options};
+use llama::{KvType, Loader, Model, Options, Vacancy};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -27,13 +27,16 @@ fn load_on(gpu: Gpu, name: &str, kv: KvType) -> Model {
     let bytes = read(&format!("{name}.gguf"));
     let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
     let checkpoint = Checkpoint::from_gguf(gguf).unwrap();
-    let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
+    let options = Options { context: 256, chunk: 50, kv };
+    let vacancy = block_on(Vacancy::new(gpu, &checkpoint, options)).unwrap();
+    // Before the bytes, as in a load that has nothing of them yet.
+    let forward = block_on(vacancy.forward()).unwrap();
+    let mut loader = Loader::new(&vacancy, &checkpoint);
     for (index, piece) in bytes.chunks(10007).enumerate() {
         loader.push(0, index as u64 * 10007, piece).unwrap();
     }
-    let weights = loader.finish().unwrap();
-    let options = Options { context: 256, chunk: 50, kv };
-    block_on(Model::new(gpu, checkpoint.config, weights, options)).unwrap()
+    loader.finish().unwrap();
+    block_on(Model::new(vacancy, forward)).unwrap()
 }
 
 fn cases(name: &str) -> Vec<Value> {

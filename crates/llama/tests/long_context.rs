@@ -7,20 +7,22 @@
 mod tiny_llama;
 
 use gpu::{Gpu, TierChoice};
-use llama::{KvType, Loader, Model, Options};
+use llama::{KvType, Loader, Model, Options, Vacancy};
 use pollster::block_on;
 use serde_json::Value;
 
 fn load(tier: TierChoice, kv: KvType, context: usize) -> Model {
     let (checkpoint, files) = tiny_llama::open();
     let gpu = block_on(Gpu::request(tier)).unwrap();
-    let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
+    let options = Options { context, chunk: 128, kv };
+    let vacancy = block_on(Vacancy::new(gpu, &checkpoint, options)).unwrap();
+    let forward = block_on(vacancy.forward()).unwrap();
+    let mut loader = Loader::new(&vacancy, &checkpoint);
     for (file, bytes) in files.iter().enumerate() {
         loader.push(file, 0, bytes).unwrap();
     }
-    let weights = loader.finish().unwrap();
-    let options = Options { context, chunk: 128, kv };
-    block_on(Model::new(gpu, checkpoint.config, weights, options)).unwrap()
+    loader.finish().unwrap();
+    block_on(Model::new(vacancy, forward)).unwrap()
 }
 
 /// Errors are in standard deviations of the golden's logits.

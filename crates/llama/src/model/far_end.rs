@@ -12,10 +12,10 @@ use kernels::KvType;
 use pollster::block_on;
 
 use super::{Model, Options};
-use crate::Loader;
 use crate::plans::keys_and_values;
 use crate::tiny_llama;
 use crate::weights_of::{Weights, weights};
+use crate::{Loader, Vacancy};
 
 const CONTEXT: usize = 131_072;
 const CHUNK: usize = 2048;
@@ -40,13 +40,15 @@ fn open() -> (format::Checkpoint, Vec<Vec<u8>>) {
 fn load(tier: TierChoice, kv: KvType, part_bytes: u64) -> Model {
     let (checkpoint, files) = open();
     let gpu = block_on(Gpu::request(tier)).unwrap();
-    let mut loader = block_on(Loader::new(&gpu, &checkpoint)).unwrap();
+    let options = Options { context: CONTEXT, chunk: CHUNK, kv };
+    let vacancy = block_on(Vacancy::in_parts(gpu, &checkpoint, options, part_bytes)).unwrap();
+    let mut loader = Loader::new(&vacancy, &checkpoint);
     for (file, bytes) in files.iter().enumerate() {
         loader.push(file, 0, bytes).unwrap();
     }
-    let weights = loader.finish().unwrap();
-    let options = Options { context: CONTEXT, chunk: CHUNK, kv };
-    block_on(Model::in_parts(gpu, checkpoint.config, weights, options, part_bytes)).unwrap()
+    loader.finish().unwrap();
+    let forward = block_on(vacancy.forward()).unwrap();
+    block_on(Model::new(vacancy, forward)).unwrap()
 }
 
 /// Brings the keys and values of all `ids` into the cache.
