@@ -38,6 +38,9 @@ const UNHASHED: [&str; 4] = ["worker_bg.wasm", "worker.js", "worker_loader.js", 
 /// The line of index.html that the content security policy is put behind.
 const ENCODING: &str = "<meta charset=\"utf-8\">";
 
+/// How trunk's links to what wasm-bindgen copies for a program begin.
+const SNIPPET_LINK: &str = "<link rel=\"modulepreload\" href=\"./snippets/";
+
 /// The built site, without models. Builds it if anything has changed since the last time.
 pub(crate) fn build(places: &Places) -> Result<PathBuf> {
     let site = places.target.join("site");
@@ -101,7 +104,7 @@ fn hash_names(site: &Path) -> Result<()> {
         std::fs::remove_file(path)?;
         renamed.push((old, new));
     }
-    index = with_new_names(&index, &renamed);
+    index = without_snippets(&with_new_names(&index, &renamed));
     let policy =
         format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{META_CONTENT_SECURITY_POLICY}\">");
     ensure!(
@@ -113,6 +116,14 @@ fn hash_names(site: &Path) -> Result<()> {
     ensure!(!index.contains("<script>"), "index.html has an inline script, which its policy forbids.");
     std::fs::write(index_path, index)?;
     Ok(())
+}
+
+/// The page without links to what only the worker imports: trunk lets the page load that too, with the digest of what an
+/// earlier build left, so that the browser blocks it and complains.
+fn without_snippets(index: &str) -> String {
+    let mut links = index.split(SNIPPET_LINK);
+    let first = links.next().unwrap_or_default().to_owned();
+    links.fold(first, |page, after| page + after.split_once('>').map_or("", |(_, after)| after))
 }
 
 fn with_new_names(text: &str, renamed: &[(&str, String)]) -> String {
@@ -164,5 +175,20 @@ mod tests {
         assert!(index.contains(&format!("src=./{}", name_of("boot-"))), "{index}");
         assert!(index.contains("script-src 'self' 'wasm-unsafe-eval'"), "{index}");
         std::fs::remove_dir_all(&site).unwrap();
+    }
+    #[test]
+    fn the_page_loads_nothing_that_only_the_worker_imports() {
+        #[track_caller]
+        fn check(links: &[&str], expected: &[&str]) {
+            let page = |links: &[&str]| {
+                let link =
+                    |href: &&str| format!("<link rel=\"modulepreload\" href=\"{href}\" integrity=\"a\">");
+                format!("<head>{}</head>", links.iter().map(link).collect::<String>())
+            };
+            assert_eq!(without_snippets(&page(links)), page(expected));
+        }
+        check(&[], &[]);
+        check(&["./ui.js"], &["./ui.js"]);
+        check(&["./ui.js", "./snippets/worker-1/a.js", "./b.js", "./snippets/c.js"], &["./ui.js", "./b.js"]);
     }
 }
