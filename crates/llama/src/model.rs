@@ -79,6 +79,8 @@ impl Model {
     /// out to be in an order of their own, it is made anew.
     pub async fn new(mut vacancy: Vacancy, mut forward: Forward) -> Result<Model, LlamaError> {
         if vacancy.weights.settle_orders(&vacancy.gpu).await? {
+            // Its memory is needed for the new one.
+            drop(forward);
             forward = vacancy.forward().await?;
         }
         let (Vacancy { gpu, config, options, weights, caches }, Forward { buffers, plans }) =

@@ -160,8 +160,8 @@ fn longest_context(config: &Config, bytes: u64) -> usize {
     usize::try_from(bytes / of_one.max(1)).unwrap_or(usize::MAX)
 }
 
-/// Lets WebAssembly's memory grow once for all tensors: growing it for each of some hundreds takes a second in Chromium.
-/// If there is too little, the tensor that finds none says so.
+/// Lets WebAssembly's memory grow once for all tensors: growing it for each of some hundreds took more than half of a load
+/// in V8. If there is too little, the tensor that finds none says so.
 fn make_room(bytes: u64) {
     let mut room: Vec<u8> = Vec::new();
     let _ = room.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX));

