@@ -1,6 +1,7 @@
 //! A model on the CPU: by vector instructions, or by the reference.
 
 use cpu::sampler;
+use cpu::simd::Wanted;
 use format::Sampling;
 use llama::{Chosen, NOT_A_NUMBER};
 
@@ -91,7 +92,7 @@ impl OnCpu {
     /// Reads `ids` without asking what follows them.
     pub(crate) fn read(&mut self, ids: &[u32]) {
         match &mut self.model {
-            Model::Simd(model) => drop(model.forward(ids)),
+            Model::Simd(model) => drop(model.forward(ids, Wanted::Nothing)),
             Model::Reference(model) => ids.iter().for_each(|id| drop(model.forward(*id))),
         }
         self.seen.extend(ids);
@@ -101,9 +102,8 @@ impl OnCpu {
     pub(crate) fn choose(&mut self, ids: &[u32]) -> Chosen {
         self.logits = match &mut self.model {
             Model::Simd(model) => {
-                let x = model.forward(ids);
-                let last = x.len().saturating_sub(model.config().hidden_size);
-                model.logits(x.get(last..).unwrap_or_default())
+                let x = model.forward(ids, Wanted::Last);
+                model.logits(&x)
             }
             Model::Reference(model) => ids.iter().map(|id| model.forward(*id)).last().unwrap_or_default(),
         };
@@ -161,7 +161,7 @@ impl OnCpu {
     fn forward_each(&mut self, ids: &[u32]) {
         self.logits = match &mut self.model {
             Model::Simd(model) => {
-                let x = model.forward(ids);
+                let x = model.forward(ids, Wanted::Each);
                 model.logits(&x)
             }
             Model::Reference(model) => ids.iter().flat_map(|id| model.forward(*id)).collect(),

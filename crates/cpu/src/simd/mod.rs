@@ -17,5 +17,5 @@ mod product;
 mod threads;
 mod weights;
 
-pub use model::Model;
+pub use model::{Model, Wanted};
 pub use weights::{Weights, WeightsBuilder};

@@ -29,12 +29,22 @@ impl Forward for simd::Model {
     /// In steps that fill groups of tokens and that don't.
     fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
         let vocab_size = self.config().vocab_size;
-        let step = |ids| {
-            let x = self.forward(ids);
-            self.logits(&x)
-        };
-        let steps: Vec<Vec<f32>> = ids.chunks(61).map(step).collect();
-        steps.iter().flat_map(|logits| logits.chunks_exact(vocab_size).map(<[f32]>::to_vec)).collect()
+        let mut all = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(61) {
+            let position = simd::Model::position(self);
+            // What is left out for a token that nothing is asked of, nobody misses.
+            for wanted in [simd::Wanted::Nothing, simd::Wanted::Last] {
+                let x = self.forward(ids, wanted);
+                assert_eq!(x.len() / self.config().hidden_size, usize::from(wanted == simd::Wanted::Last));
+                all.extend((!x.is_empty()).then(|| self.logits(&x)));
+                simd::Model::rewind(self, position);
+            }
+            let last = all.pop().unwrap_or_default();
+            let x = self.forward(ids, simd::Wanted::Each);
+            all.extend(self.logits(&x).chunks_exact(vocab_size).map(<[f32]>::to_vec));
+            assert_eq!(all.last(), Some(&last), "the last of {} tokens alone", ids.len());
+        }
+        all
     }
 
     fn position(&self) -> usize {
