@@ -9,15 +9,15 @@ use super::threads::share_out;
 /// The keys and values of one layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerCache {
-    head_dim: usize,
+    pub(super) head_dim: usize,
     /// `[num_key_value_heads][positions, head_dim]`
-    heads: Vec<HeadCache>,
+    pub(super) heads: Vec<HeadCache>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct HeadCache {
-    keys: Vec<f32>,   // [positions, head_dim], rotated
-    values: Vec<f32>, // [positions, head_dim]
+pub(super) struct HeadCache {
+    pub(super) keys: Vec<f32>,   // [positions, head_dim], rotated
+    pub(super) values: Vec<f32>, // [positions, head_dim]
 }
 
 impl LayerCache {
