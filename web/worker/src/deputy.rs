@@ -11,12 +11,19 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
-use web_sys::{ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, MessageEvent, Worker};
 
 use crate::port::scope;
 
 /// The name by which the script knows what it is.
 const NAME: &str = "deputy";
+
+#[wasm_bindgen(module = "/src/start_deputy.js")]
+extern "C" {
+    /// Starts this script once more, under a name.
+    #[wasm_bindgen(js_name = startDeputy, catch)]
+    fn start_deputy(name: &str) -> Result<Worker, JsValue>;
+}
 
 /// Processors that a deputy needs: one for it, and one for who appoints it.
 const PROCESSORS: f64 = 2.0;
@@ -88,10 +95,7 @@ struct ToWorker {
 
 impl ToWorker {
     fn start() -> Result<ToWorker, JsValue> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        options.set_name(NAME);
-        let worker = Worker::new_with_options(&scope().location().href(), &options)?;
+        let worker = start_deputy(NAME)?;
         let (said, answers) = unbounded();
         // Whoever is not listened to any more may say what it likes.
         let say = |said: &UnboundedSender<Word>, word| drop(said.unbounded_send(word));
