@@ -3,6 +3,7 @@
 //! ```text
 //! Files -> store::Pieces -> headers -> Checkpoint -> tokenizer, template
 //!                         -> pieces -> weights on the device            => Engine
+//! a made-up layer -> each kind of kernels, compared and timed -> the one to use, meanwhile
 //! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text, calls of tools
 //! ```
 //!
@@ -15,6 +16,7 @@ mod bytes;
 mod device;
 mod error;
 mod folder;
+mod gate;
 mod generate;
 mod guess;
 mod kept;
@@ -32,6 +34,7 @@ mod sampling;
 mod speculation;
 mod stop;
 mod text;
+mod tune;
 
 pub use backend::Backend;
 pub use device::Device;
@@ -48,10 +51,12 @@ pub use quantize::Quantize;
 pub use speculation::Speculate;
 pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
+pub use tune::{Tune, Tuner};
 
 use benchmark::Stored;
 use chat::{Template, Tokenizer};
-use protocol::{DeviceReport, Failure, ModelInfo};
+use llama::Outline;
+use protocol::{DeviceReport, Failure, ModelInfo, TuningReport};
 
 use speculation::Speculation;
 
@@ -78,6 +83,10 @@ pub struct Engine {
     draft: Option<Box<Engine>>,
     /// What is known of the model, to be compared with.
     stored: Option<&'static Stored>,
+    /// What its kernels are chosen by.
+    outline: Outline,
+    /// What came of trying them, now or in an earlier visit.
+    tuning: Option<TuningReport>,
 }
 
 impl Engine {

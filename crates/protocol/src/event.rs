@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkProgress, BenchmarkReport, CatalogueEntry, LogProbs, ModelInfo, ToolEvent};
+use crate::{BenchmarkProgress, BenchmarkReport, CatalogueEntry, Excluded, LogProbs, ModelInfo, ToolEvent};
 
 /// Something that happened. Each is sent once, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +156,9 @@ pub struct DeviceReport {
     pub reason: DeviceReason,
     /// Bytes of weights and KV cache on the device.
     pub device_bytes: u64,
+    /// Kernels that compute wrongly here, or do not answer, and so are not used.
+    #[serde(default)]
+    pub excluded: Vec<Excluded>,
 }
 
 /// Why a model runs where it does.
