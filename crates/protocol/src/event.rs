@@ -21,7 +21,7 @@ pub enum Event {
     /// A model is on the device and ready to answer.
     Loaded {
         /// The model.
-        model: ModelInfo,
+        model: Box<ModelInfo>,
         /// The device it runs on.
         device: DeviceReport,
         /// Why its bytes were not kept on this machine, if they should have been and were not.

@@ -41,8 +41,8 @@ impl MemoryAside {
     }
 
     /// Changes every value behind whoever keeps it.
-    pub fn damage(&self, mut change: impl FnMut(&mut Vec<u8>)) {
-        self.values.borrow_mut().values_mut().for_each(|value| change(value));
+    pub fn damage(&self, change: impl FnMut(&mut Vec<u8>)) {
+        self.values.borrow_mut().values_mut().for_each(change);
     }
 
     /// The names of all that is kept.

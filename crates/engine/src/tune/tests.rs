@@ -52,7 +52,7 @@ impl FakeStand {
 impl Stand for FakeStand {
     async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
         self.asked.borrow_mut().push(kernels);
-        let off_by = |error: f32| OUTPUT.iter().enumerate().map(|(at, x)| if at == 2 { x + error } else { *x });
+        let off_by = |error: f32| OUTPUT.iter().enumerate().map(move |(at, x)| if at == 2 { x + error } else { *x });
         match self.does(kernels) {
             Give(error, _) => Ok(off_by(error).collect()),
             Nan => Ok(off_by(f32::NAN).collect()),
