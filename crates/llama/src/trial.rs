@@ -11,9 +11,9 @@
 use gpu::{Allocator, Gpu, TierChoice};
 use kernels::{KvCache, RopeTable, StepParams};
 
+use crate::LlamaError;
 use crate::plans::{Activations, Columns, LayerPlans, heads};
 use crate::weights::{LayerWeights, Outline, rounded_columns};
-use crate::LlamaError;
 
 /// Tokens that are read at once before one is decoded.
 const TOKENS: usize = 16;

@@ -57,7 +57,8 @@ impl Weights {
     pub(crate) async fn allocate(gpu: &Gpu, checkpoint: &Checkpoint) -> Result<Weights, LlamaError> {
         // `Checkpoint` has every tensor that `Config` asks for; F32 stands for one that it could not lack.
         let dtype = |name| checkpoint.tensor(name).map_or(GgmlType::F32, |tensor| tensor.dtype);
-        let room = Room { config: &checkpoint.config, dtype: &dtype, binding_bytes: gpu.limits().binding_bytes };
+        let room =
+            Room { config: &checkpoint.config, dtype: &dtype, binding_bytes: gpu.limits().binding_bytes };
         let embed = room.stack(TensorName::EmbedTokens)?;
         let head =
             checkpoint.tensor(TensorName::LmHead).map(|_| room.stack(TensorName::LmHead)).transpose()?;

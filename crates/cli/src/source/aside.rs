@@ -55,7 +55,9 @@ mod tests {
     #[test]
     fn values_come_back_where_there_is_a_folder() {
         let folder = std::env::temp_dir().join(format!("pronk-aside-{}", std::process::id()));
-        for (aside, keeps) in [(DiskAside { folder: Some(folder.clone()) }, true), (DiskAside::nowhere(), false)] {
+        for (aside, keeps) in
+            [(DiskAside { folder: Some(folder.clone()) }, true), (DiskAside::nowhere(), false)]
+        {
             assert_eq!((block_on(aside.value("../a")), aside.keeps()), (Ok(None), keeps));
             for bytes in [b"first", b"later"] {
                 block_on(aside.keep_value("../a", bytes)).unwrap();

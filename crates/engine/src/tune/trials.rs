@@ -92,11 +92,7 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         found
     }
 
-    async fn attempt(
-        &mut self,
-        kernels: Kernels,
-        reference: &mut Option<Vec<f32>>,
-    ) -> Result<Found, Fault> {
+    async fn attempt(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Result<Found, Fault> {
         let output = self.output(kernels).await?;
         let verdict = match reference {
             Some(reference) => judge(kernels, &output, reference),
@@ -217,7 +213,8 @@ fn deviation(output: &[f32], reference: &[f32]) -> Option<f64> {
     let variance = mean(&mut reference.iter().map(|value| (f64::from(*value) - average).powi(2)));
     let errors = output.iter().zip(reference).map(|(got, right)| f64::from((got - right).abs()));
     // `max` would pass over what is not a number.
-    let largest = errors.fold(0.0, |largest: f64, error| if error > largest || error.is_nan() { error } else { largest });
+    let largest = errors
+        .fold(0.0, |largest: f64, error| if error > largest || error.is_nan() { error } else { largest });
     let deviation = largest / variance.sqrt();
     (output.len() == reference.len() && deviation.is_finite()).then_some(deviation)
 }
