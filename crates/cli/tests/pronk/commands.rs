@@ -300,7 +300,7 @@ fn bench_tries_kernels_when_asked_and_takes_those_that_were_named() {
         "--no-cache",
     ];
     let bench = pronk(&arguments);
-    let text = bench.text();
+    let text = &bench.stdout;
     let lines: Vec<&str> = text.lines().filter(|line| line.contains(" µs a layer")).collect();
     assert_eq!(lines.len(), 3, "{text}");
     assert_eq!(lines.iter().filter(|line| line.ends_with("<- chosen")).count(), 1, "{text}");
