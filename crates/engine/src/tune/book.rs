@@ -81,6 +81,8 @@ impl<'a, A: Aside> Book<'a, A> {
         if self.excluded(kernels).is_none() {
             self.notes.excluded.push(Excluded { kernels, reason });
         }
+        // What chose them once is not to be followed.
+        self.notes.report.take_if(|report| report.chosen == kernels);
     }
 
     /// Keeps what came of trying them all, unless nothing did.

@@ -178,6 +178,13 @@ fn those_that_take_the_page_down_twice_are_excluded() {
         assert_eq!(report.chosen, if excluded { Plain } else { Subgroups }, "{visits}");
         assert_eq!(found.iter().any(|it| it.kernels == Subgroups), excluded, "{visits}");
     }
+    // Even if an earlier visit has chosen them.
+    let aside = MemoryAside::default();
+    assert_eq!(try_with(&aside, right, Subgroups).0.chosen, Subgroups);
+    for known in [true, true, false] {
+        assert_eq!(block_on(Book::open(&aside, "here")).report().is_some(), known);
+        go_down_with(&aside, Subgroups);
+    }
     // A trial that ends takes the marks back.
     let aside = MemoryAside::default();
     for _ in 0..2 {
