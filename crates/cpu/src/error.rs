@@ -27,6 +27,22 @@ pub enum CpuError {
         /// Bytes that can be held.
         most: u64,
     },
+    /// One worker told another what is no order.
+    #[error("A worker was told {found}, which is no order; load the model again.")]
+    NoOrder {
+        /// The order's number.
+        found: u32,
+    },
+    /// What one worker told another was not whole.
+    #[error(
+        "What one worker sent another broke off: {expected} bytes were expected, {found} came; load the model again."
+    )]
+    BrokenOff {
+        /// Bytes that had to come next.
+        expected: u64,
+        /// Bytes that were left.
+        found: usize,
+    },
     /// The bytes did not come in order and whole, or their blocks can't be read.
     #[error(transparent)]
     Format(#[from] FormatError),

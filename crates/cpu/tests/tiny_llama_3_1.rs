@@ -4,7 +4,6 @@
 
 #[expect(dead_code, reason = "these cases have no margins")]
 mod cases;
-#[expect(dead_code, reason = "nothing is rewound to look where it is")]
 mod models;
 #[path = "../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;

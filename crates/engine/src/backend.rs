@@ -133,24 +133,24 @@ impl Backend {
                 let receipt = model.prefill_and_choose(ids)?;
                 receipt.words(model.gpu()).await?;
             }
-            Backend::Cpu(cpu) => cpu.read(ids),
+            Backend::Cpu(cpu) => cpu.read(ids).await?,
         }
         Ok(())
     }
 
     /// Reads `ids`, at most a chunk, and chooses what follows them.
-    pub(crate) fn prefill(&mut self, ids: &[u32]) -> Result<Pending, EngineError> {
+    pub(crate) async fn prefill(&mut self, ids: &[u32]) -> Result<Pending, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(Pending::Gpu(model.prefill_and_choose(ids)?)),
-            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.choose(ids))),
+            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.choose(ids).await?)),
         }
     }
 
     /// Reads what the last step chose, and chooses what follows it.
-    pub(crate) fn decode(&mut self) -> Result<Pending, EngineError> {
+    pub(crate) async fn decode(&mut self) -> Result<Pending, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(Pending::Gpu(model.decode()?)),
-            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.decode())),
+            Backend::Cpu(cpu) => Ok(Pending::Cpu(cpu.decode().await?)),
         }
     }
 
@@ -185,7 +185,7 @@ impl Backend {
     /// first that is another than was guessed. No other choice may be on its way.
     pub(crate) async fn check(&mut self, last: u32, guess: &[u32]) -> Result<Vec<Chosen>, EngineError> {
         let choices = match self {
-            Backend::Cpu(cpu) => cpu.check(guess),
+            Backend::Cpu(cpu) => cpu.check(guess).await?,
             Backend::Gpu(model) => {
                 let ids = model.check(last, guess).await?;
                 ids.into_iter().map(|id| Chosen { id, log_probs: None }).collect()
@@ -209,7 +209,7 @@ impl Backend {
     pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
         match self {
             Backend::Gpu(model) => Ok(model.choose_each(ids).await?),
-            Backend::Cpu(cpu) => Ok(cpu.choose_each(ids)),
+            Backend::Cpu(cpu) => cpu.choose_each(ids).await,
         }
     }
 

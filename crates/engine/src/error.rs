@@ -83,6 +83,14 @@ pub enum EngineError {
         /// Its text in the draft model.
         found: String,
     },
+    /// Whoever computed half of the layers has gone.
+    #[error(
+        "the second worker, which computed half of the model, has stopped ({reason}); load the model again"
+    )]
+    Deputy {
+        /// What the platform says.
+        reason: String,
+    },
     /// The device computed something that is no number.
     #[error(
         "the model's output is not a number: the file or the GPU is damaged; load the model again, or try another device"
@@ -130,6 +138,7 @@ impl EngineError {
                 FailureKind::LoadOptions
             }
             EngineError::Llama(_) => FailureKind::ModelFile,
+            EngineError::Deputy { .. } => FailureKind::DeviceLost,
             EngineError::Sampling { .. } => FailureKind::Sampling,
             EngineError::EmptyPrompt
             | EngineError::PromptTooLong { .. }

@@ -187,7 +187,7 @@ impl Engine {
             let next = prompt.len().min(done + chunk);
             let ids = &prompt[done..next];
             if next == prompt.len() {
-                return Ok(Some(self.backend.prefill(ids)?));
+                return Ok(Some(self.backend.prefill(ids).await?));
             }
             self.backend.read(ids).await?;
             done = next;

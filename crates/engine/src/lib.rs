@@ -13,6 +13,7 @@
 mod backend;
 mod benchmark;
 mod bytes;
+mod deputy;
 mod device;
 mod error;
 mod folder;
@@ -37,6 +38,8 @@ mod text;
 mod tune;
 
 pub use backend::Backend;
+pub use cpu::simd::Deputy;
+pub use deputy::{Line, LineAnswer};
 pub use device::Device;
 pub use error::EngineError;
 pub use generate::{Answer, GenerateEvent};
@@ -115,6 +118,18 @@ impl Engine {
     pub fn nudge_after(&mut self, pause: Pause) {
         if let Backend::Gpu(model) = &mut self.backend {
             model.nudge_after(pause);
+        }
+    }
+
+    /// Has the later half of the layers computed elsewhere, if it is the CPU that computes and nobody does so yet. Nothing
+    /// that was read is forgotten, and the same comes of it; prompts are read faster.
+    ///
+    /// # Errors
+    /// If whoever should compute them goes away: the layers are lost then, and the model has to be loaded again.
+    pub async fn share(&mut self, line: Box<dyn Line>) -> Result<(), EngineError> {
+        match &mut self.backend {
+            Backend::Cpu(cpu) => cpu.share(line).await,
+            Backend::Gpu(_) => Ok(()),
         }
     }
 

@@ -1,8 +1,12 @@
 //! A model on the CPU: by vector instructions, or by the reference.
 
 use cpu::sampler;
+use cpu::simd::Wanted;
 use format::Sampling;
 use llama::{Chosen, NOT_A_NUMBER};
+
+use crate::EngineError;
+use crate::deputy::{self, Deputy, Line};
 
 /// Most tokens that a step takes: as many as the GPU's, for as many are read for one look at the weights.
 const CHUNK: usize = 128;
@@ -29,13 +33,13 @@ pub struct OnCpu {
 
 #[derive(Debug)]
 enum Model {
-    Simd(Box<cpu::simd::Model>),
+    Simd(Box<cpu::simd::Model>, Option<Deputy>),
     Reference(Box<cpu::Model>),
 }
 
 impl OnCpu {
     pub(crate) fn simd(model: cpu::simd::Model, context: usize) -> OnCpu {
-        OnCpu::new(Model::Simd(Box::new(model)), context)
+        OnCpu::new(Model::Simd(Box::new(model), None), context)
     }
 
     pub(crate) fn reference(model: cpu::Model, context: usize) -> OnCpu {
@@ -55,21 +59,27 @@ impl OnCpu {
     /// Bytes of weights that are held for computing; those of the reference don't count.
     pub fn weight_bytes(&self) -> u64 {
         match &self.model {
-            Model::Simd(model) => model.weight_bytes(),
+            Model::Simd(model, _) => model.weight_bytes(),
             Model::Reference(_) => 0,
         }
     }
 
     pub(crate) fn position(&self) -> usize {
         match &self.model {
-            Model::Simd(model) => model.position(),
+            Model::Simd(model, _) => model.position(),
             Model::Reference(model) => model.position(),
         }
     }
 
     pub(crate) fn rewind(&mut self, position: usize) {
         match &mut self.model {
-            Model::Simd(model) => model.rewind(position),
+            Model::Simd(model, deputy) => {
+                // Before each prompt it is asked for what is mostly so already.
+                if position < model.position() {
+                    model.rewind(position);
+                    deputy.iter_mut().for_each(|deputy| deputy.rewind(position));
+                }
+            }
             Model::Reference(model) => model.rewind(position),
         }
         self.seen.truncate(position);
@@ -81,7 +91,21 @@ impl OnCpu {
     }
 
     pub(crate) fn chunk(&self) -> usize {
-        if self.is_reference() { REFERENCE_CHUNK } else { CHUNK }
+        match self.model {
+            Model::Simd(_, None) => CHUNK,
+            Model::Simd(_, Some(_)) => deputy::CHUNK,
+            Model::Reference(_) => REFERENCE_CHUNK,
+        }
+    }
+
+    /// Gives half of the layers to whoever is at the other end of the line, unless somebody has them.
+    pub(crate) async fn share(&mut self, line: Box<dyn Line>) -> Result<(), EngineError> {
+        if let Model::Simd(model, deputy @ None) = &mut self.model
+            && let Some(half) = model.give_half()
+        {
+            *deputy = Some(Deputy::appoint(line, half).await?);
+        }
+        Ok(())
     }
 
     pub(crate) fn each(&self) -> usize {
@@ -89,28 +113,28 @@ impl OnCpu {
     }
 
     /// Reads `ids` without asking what follows them.
-    pub(crate) fn read(&mut self, ids: &[u32]) {
+    pub(crate) async fn read(&mut self, ids: &[u32]) -> Result<(), EngineError> {
         match &mut self.model {
-            Model::Simd(model) => drop(model.forward(ids)),
+            Model::Simd(model, deputy) => drop(forward(model, deputy, ids, Wanted::Nothing).await?),
             Model::Reference(model) => ids.iter().for_each(|id| drop(model.forward(*id))),
         }
         self.seen.extend(ids);
+        Ok(())
     }
 
     /// Reads `ids`, and chooses what follows them.
-    pub(crate) fn choose(&mut self, ids: &[u32]) -> Chosen {
+    pub(crate) async fn choose(&mut self, ids: &[u32]) -> Result<Chosen, EngineError> {
         self.logits = match &mut self.model {
-            Model::Simd(model) => {
-                let x = model.forward(ids);
-                let last = x.len().saturating_sub(model.config().hidden_size);
-                model.logits(x.get(last..).unwrap_or_default())
+            Model::Simd(model, deputy) => {
+                let x = forward(model, deputy, ids, Wanted::Last).await?;
+                model.logits(&x)
             }
             Model::Reference(model) => ids.iter().map(|id| model.forward(*id)).last().unwrap_or_default(),
         };
         self.seen.extend(ids);
         let chosen = self.choose_from(&self.logits);
         self.chosen = (chosen.id != NOT_A_NUMBER).then_some(chosen.id);
-        chosen
+        Ok(chosen)
     }
 
     /// The choice that the settings make from the logits after all that was seen.
@@ -123,16 +147,16 @@ impl OnCpu {
     }
 
     /// Reads what was chosen last, and chooses what follows it.
-    pub(crate) fn decode(&mut self) -> Chosen {
-        self.choose(&Vec::from_iter(self.chosen))
+    pub(crate) async fn decode(&mut self) -> Result<Chosen, EngineError> {
+        self.choose(&Vec::from_iter(self.chosen)).await
     }
 
     /// Reads what was chosen last and `guess` behind it, at most [`OnCpu::each`] together, and chooses after each of them,
     /// until the guess is another.
-    pub(crate) fn check(&mut self, guess: &[u32]) -> Vec<Chosen> {
+    pub(crate) async fn check(&mut self, guess: &[u32]) -> Result<Vec<Chosen>, EngineError> {
         let start = self.seen.len();
         let ids: Vec<u32> = self.chosen.into_iter().chain(guess.iter().copied()).collect();
-        self.forward_each(&ids);
+        self.forward_each(&ids).await?;
         let logits = std::mem::take(&mut self.logits);
         let mut choices = Vec::with_capacity(ids.len());
         for (row, id) in logits.chunks_exact((logits.len() / ids.len().max(1)).max(1)).zip(&ids) {
@@ -146,30 +170,45 @@ impl OnCpu {
             }
         }
         self.rewind(start + choices.len());
-        choices
+        Ok(choices)
     }
 
     /// Reads `ids`, at most [`OnCpu::each`], and takes the likeliest after each of them.
-    pub(crate) fn choose_each(&mut self, ids: &[u32]) -> Vec<u32> {
-        self.forward_each(ids);
+    pub(crate) async fn choose_each(&mut self, ids: &[u32]) -> Result<Vec<u32>, EngineError> {
+        self.forward_each(ids).await?;
         self.seen.extend(ids);
         let rows = self.logits.chunks_exact((self.logits.len() / ids.len().max(1)).max(1));
-        rows.map(|logits| sampler::argmax(logits).unwrap_or(NOT_A_NUMBER)).collect()
+        Ok(rows.map(|logits| sampler::argmax(logits).unwrap_or(NOT_A_NUMBER)).collect())
     }
 
     /// Takes `ids`, and computes the logits after each of them.
-    fn forward_each(&mut self, ids: &[u32]) {
+    async fn forward_each(&mut self, ids: &[u32]) -> Result<(), EngineError> {
         self.logits = match &mut self.model {
-            Model::Simd(model) => {
-                let x = model.forward(ids);
+            Model::Simd(model, deputy) => {
+                let x = forward(model, deputy, ids, Wanted::Each).await?;
                 model.logits(&x)
             }
             Model::Reference(model) => ids.iter().flat_map(|id| model.forward(*id)).collect(),
         };
+        Ok(())
     }
 
     /// The logits after token `row` of those that were chosen after last, of `vocab_size` each.
     pub(crate) fn logits_of(&self, row: usize, vocab_size: usize) -> Vec<f32> {
         self.logits.chunks_exact(vocab_size).nth(row).unwrap_or_default().to_vec()
+    }
+}
+
+/// The stream after all layers of those of `ids` that are wanted.
+async fn forward(
+    model: &mut cpu::simd::Model,
+    deputy: &mut Option<Deputy>,
+    ids: &[u32],
+    wanted: Wanted,
+) -> Result<Vec<f32>, EngineError> {
+    let x = model.forward(ids, wanted);
+    match deputy {
+        Some(deputy) => deputy.forward(&x, wanted).await,
+        None => Ok(x),
     }
 }

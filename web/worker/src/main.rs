@@ -3,6 +3,8 @@
 //! It speaks first: the page sends nothing before [`Event::Ready`](protocol::Event::Ready).
 
 #[cfg(target_arch = "wasm32")]
+mod deputy;
+#[cfg(target_arch = "wasm32")]
 mod durable;
 #[cfg(target_arch = "wasm32")]
 mod fetch;
@@ -24,6 +26,9 @@ mod site;
 #[cfg(target_arch = "wasm32")]
 fn main() {
     console_error_panic_hook::set_once();
+    if deputy::is_this() {
+        return deputy::serve();
+    }
     request_device::ask_for_subgroups();
     port::show_memory();
     wasm_bindgen_futures::spawn_local(session::run());

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::{Engine, EngineError, GenerateEvent, Origin, StopFlag, Tune, Tuner};
+use engine::{Backend, Engine, EngineError, GenerateEvent, Origin, StopFlag, Tune, Tuner};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{
@@ -13,6 +13,7 @@ use protocol::{
 use store::NoStore;
 use web_sys::File;
 
+use crate::deputy::Asked;
 use crate::fetch;
 use crate::file::Picked;
 use crate::indexed_db::IndexedDb;
@@ -41,7 +42,7 @@ pub(crate) async fn run() {
     let heard = work.clone();
     let mut letters = letters(move |request| heard.hear(request));
     let store = IndexedDb::default();
-    let mut session = Session { work, store, engine: None };
+    let mut session = Session { work, store, engine: None, deputy: Asked::default() };
     tell(&Event::Ready { catalogue: session.catalogue().await });
     while let Some(letter) = letters.next().await {
         session.handle(letter).await;
@@ -92,10 +93,13 @@ struct Session {
     work: Work,
     store: IndexedDb,
     engine: Option<Engine>,
+    /// Who may compute half of the layers.
+    deputy: Asked,
 }
 
 impl Session {
     async fn handle(&mut self, Letter { request, files, heard }: Letter) {
+        self.share().await;
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
             Request::Load { source, options } => self.load(source, options, files).await,
@@ -129,6 +133,7 @@ impl Session {
     async fn load(&mut self, source: ModelSource, options: LoadOptions, files: Vec<File>) {
         // Two models at once may be more than the device holds.
         self.engine = None;
+        self.deputy = Asked::default();
         let (load, handle) = abortable(load(source, options, files, &self.store));
         self.work.0.borrow_mut().load = Some(handle);
         let loaded = load.await;
@@ -140,13 +145,25 @@ impl Session {
                 }
                 let (model, device) = (Box::new(engine.info().clone()), engine.device().clone());
                 tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
+                if matches!(engine.backend(), Backend::Cpu(_)) {
+                    self.deputy = Asked::ask();
+                }
                 let stop = self.work.begin_beginning();
                 // Whatever is wrong, the first question will say so.
                 drop(engine.read_beginning(&stop).await);
                 self.engine = Some(engine);
+                self.share().await;
             }
             Ok(Err(failure)) => tell(&Event::Failed { turn: None, failure }),
             Err(_) => tell(&Event::LoadStopped),
+        }
+    }
+
+    /// Gives half of the layers to a deputy, once there is one. What was read by then goes along.
+    async fn share(&mut self) {
+        let Some((engine, line)) = self.engine.as_mut().zip(self.deputy.take()) else { return };
+        if let Err(error) = engine.share(line).await {
+            self.failed(None, &error);
         }
     }
 

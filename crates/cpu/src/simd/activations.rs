@@ -21,8 +21,10 @@ pub(super) struct Activations<'a> {
     pub(super) values: &'a [f32],
     /// `[groups][columns / 16, tokens of the group]`; empty if there are no whole blocks of 32 columns.
     pub(super) quants: Vec<[i16; PART]>,
-    /// `[groups][columns / 16, tokens of the group]`, of the quants.
-    pub(super) sums: Vec<i32>,
+    /// Sums of 16 quants, `[groups][columns / 16, tokens of the group]`: whole numbers that `f32` holds exactly.
+    pub(super) part_sums: Vec<f32>,
+    /// Sums of 32, `[groups][columns / 32, tokens of the group]`.
+    pub(super) block_sums: Vec<f32>,
     /// `[tokens]`
     pub(super) scales: Vec<f32>,
 }
@@ -51,11 +53,13 @@ pub(super) fn groups(tokens: usize) -> impl Iterator<Item = Group> {
 impl Activations<'_> {
     /// `values` are `[tokens, columns]`.
     pub(super) fn new(values: &[f32], columns: usize) -> Activations<'_> {
-        let mut x = Activations { columns, values, quants: Vec::new(), sums: Vec::new(), scales: Vec::new() };
+        let (quants, part_sums, block_sums, scales) = Default::default();
+        let mut x = Activations { columns, values, quants, part_sums, block_sums, scales };
         // Blocks that share a scale have 32 columns: other matrices are multiplied in `f32`.
         if columns.is_multiple_of(2 * PART) {
             x.quants = vec![[0; PART]; values.len() / PART];
-            x.sums = vec![0; values.len() / PART];
+            x.part_sums = vec![0.0; values.len() / PART];
+            x.block_sums = vec![0.0; values.len() / PART / 2];
             groups(x.tokens()).for_each(|group| x.round(group));
         }
         x
@@ -69,14 +73,17 @@ impl Activations<'_> {
     fn round(&mut self, group: Group) {
         let values = &self.values[group.first * self.columns..][..group.tokens * self.columns];
         let first = group.first * self.columns / PART;
-        let (quants, sums) = (&mut self.quants[first..], &mut self.sums[first..]);
+        let quants = &mut self.quants[first..];
+        let (part_sums, block_sums) = (&mut self.part_sums[first..], &mut self.block_sums[first / 2..]);
         for (token, values) in values.chunks_exact(self.columns).enumerate() {
             let (scale, inverse) = scale(values);
             self.scales.push(scale);
             for (part, values) in values.as_chunks::<PART>().0.iter().enumerate() {
                 let rounded = round(values, inverse);
                 let at = part * group.tokens + token;
-                sums[at] = rounded.iter().sum();
+                let sum = rounded.iter().sum::<i32>() as f32;
+                part_sums[at] = sum;
+                block_sums[part / 2 * group.tokens + token] += sum;
                 quants[at] = rounded.map(|quant| quant as i16);
             }
         }
@@ -124,19 +131,21 @@ mod tests {
         let value = |i| if i < 32 { i as f32 } else { 32_767.0 * (i % 2) as f32 };
         let values: Vec<f32> = (0..64).map(value).collect();
         let x = Activations::new(&values, 32);
-        assert_eq!((x.tokens(), x.quants.len(), x.sums.len()), (2, 4, 4));
+        assert_eq!((x.tokens(), x.quants.len(), x.part_sums.len()), (2, 4, 4));
         // Of the first token 31 is the largest: 1,057 for each. The second lies between.
         let sixteen = |first: i16| std::array::from_fn(|i| (first + i as i16) * 1057);
         assert_eq!([x.quants[0], x.quants[2]], [sixteen(0), sixteen(16)]);
         assert_eq!(x.quants[1], std::array::from_fn(|i| 32_767 * (i % 2) as i16));
-        assert_eq!(x.sums, [120 * 1057, 8 * 32_767, 376 * 1057, 8 * 32_767]);
+        let sums = [120 * 1057, 8 * 32_767, 376 * 1057, 8 * 32_767].map(|sum| sum as f32);
+        assert_eq!(x.part_sums, sums);
+        assert_eq!(x.block_sums, [sums[0] + sums[2], sums[1] + sums[3]]);
         assert_eq!(x.scales, [31.0 / 32_767.0, 1.0]);
     }
 
     #[test]
     fn all_zeros_stay_zeros() {
         let x = Activations::new(&[0.0; 32], 32);
-        assert_eq!((x.scales[0], x.sums[0], x.quants[0]), (0.0, 0, [0; PART]));
+        assert_eq!((x.scales[0], x.part_sums[0], x.quants[0]), (0.0, 0.0, [0; PART]));
     }
 
     #[test]

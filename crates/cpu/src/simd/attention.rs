@@ -9,15 +9,15 @@ use super::threads::share_out;
 /// The keys and values of one layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerCache {
-    head_dim: usize,
+    pub(super) head_dim: usize,
     /// `[num_key_value_heads][positions, head_dim]`
-    heads: Vec<HeadCache>,
+    pub(super) heads: Vec<HeadCache>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct HeadCache {
-    keys: Vec<f32>,   // [positions, head_dim], rotated
-    values: Vec<f32>, // [positions, head_dim]
+pub(super) struct HeadCache {
+    pub(super) keys: Vec<f32>,   // [positions, head_dim], rotated
+    pub(super) values: Vec<f32>, // [positions, head_dim]
 }
 
 impl LayerCache {
@@ -72,16 +72,32 @@ impl HeadCache {
         let keys = self.keys.chunks_exact(head_dim).take(seen);
         let mut weights: Vec<f32> = keys.map(|key| dot(q, key) * scale).collect(); // [seen]
         softmax(&mut weights);
+        // A few features of all positions at a time, so that their sums stay in registers.
+        let (wide, rest) = out.as_chunks_mut::<FEATURES>();
+        let narrow = wide.len() * FEATURES;
+        for (index, out) in wide.iter_mut().enumerate() {
+            let values = self.values.chunks_exact(head_dim).map(|value| &value[index * FEATURES..]);
+            *out = weighted_sum(&weights, values.filter_map(<[f32]>::first_chunk));
+        }
         for (weight, value) in weights.iter().zip(self.values.chunks_exact(head_dim)) {
-            let ((outs, outs_rest), (values, values_rest)) =
-                (out.as_chunks_mut::<4>(), value.as_chunks::<4>());
-            let weights = f32x4::splat(*weight);
-            for (out, value) in outs.iter_mut().zip(values) {
-                *out = (f32x4::from(*out) + weights * f32x4::from(*value)).to_array();
-            }
-            outs_rest.iter_mut().zip(values_rest).for_each(|(out, value)| *out += weight * value);
+            rest.iter_mut().zip(&value[narrow..]).for_each(|(out, value)| *out += weight * value);
         }
     }
+}
+
+/// Features whose sums fill half of the 16 registers that x86 has.
+const FEATURES: usize = 32;
+
+/// `Σ weight * value`
+fn weighted_sum<'a>(weights: &[f32], values: impl Iterator<Item = &'a [f32; FEATURES]>) -> [f32; FEATURES] {
+    let mut sums = [f32x4::ZERO; FEATURES / 4];
+    for (weight, value) in weights.iter().zip(values) {
+        let weight = f32x4::splat(*weight);
+        for (sum, value) in sums.iter_mut().zip(value.as_chunks::<4>().0) {
+            *sum += weight * f32x4::from(*value);
+        }
+    }
+    bytemuck::cast(sums)
 }
 
 #[cfg(test)]

@@ -6,16 +6,22 @@
 //! as much, and gain nothing where `i32x4.dot_i16x8` is what multiplies.
 //!
 //! [`Matrix`] holds weights as the instructions read them, [`Activations`] what they are multiplied with, `product`
-//! is the kernel, [`Model::forward`] the model.
+//! is the kernel, [`Layers::forward`] the model but for its ends, and a [`Deputy`]
+//! computes half of the layers for a [`Model`] elsewhere.
 
 mod activations;
 mod attention;
+mod deputy;
 mod elementwise;
+mod layers;
 mod matrix;
 mod model;
+mod packing;
 mod product;
 mod threads;
 mod weights;
 
+pub use deputy::{Deputy, Order, answered};
+pub use layers::{Layers, Wanted};
 pub use model::Model;
 pub use weights::{Weights, WeightsBuilder};

@@ -3,55 +3,48 @@
 use format::Config;
 
 use super::activations::Activations;
-use super::attention::LayerCache;
-use super::elementwise::{add, rms_norm, swiglu};
-use super::weights::{LayerWeights, Weights};
-use crate::rope::{inv_freq, rope, rotation};
+use super::elementwise::rms_norm;
+use super::layers::{Layers, Wanted};
+use super::matrix::Matrix;
+use super::weights::Weights;
 
 /// A model with its weights and the keys and values of the tokens it has seen.
 #[derive(Debug)]
 pub struct Model {
     config: Config,
-    weights: Weights,
-    inv_freq: Vec<f32>,        // [head_dim / 2]
-    kv_cache: Vec<LayerCache>, // num_hidden_layers of them
-    position: usize,
+    embed_tokens: Matrix,    // [vocab_size, hidden_size]
+    layers: Layers,          // num_hidden_layers of them, or the first of those if others compute the rest
+    norm: Vec<f32>,          // [hidden_size]
+    lm_head: Option<Matrix>, // [vocab_size, hidden_size], none if tied to embed_tokens
+    weight_bytes: u64,
 }
 
 impl Model {
     /// A model that has seen nothing. `weights` must come from a checkpoint with this `config`.
     pub fn new(config: Config, weights: Weights) -> Model {
         assert_eq!(weights.layers.len(), config.num_hidden_layers, "weights of another model");
-        let inv_freq = inv_freq(&config, weights.rope_freqs.as_deref());
-        let cache = LayerCache::new(config.num_key_value_heads, config.head_dim);
-        let kv_cache = vec![cache; config.num_hidden_layers];
-        Model { config, weights, inv_freq, kv_cache, position: 0 }
+        let weight_bytes = weights.bytes();
+        let Weights { embed_tokens, layers, norm, lm_head, rope_freqs, .. } = weights;
+        let layers = Layers::new(&config, layers, rope_freqs.as_deref());
+        Model { config, embed_tokens, layers, norm, lm_head, weight_bytes }
     }
 
-    /// Takes tokens from [`Model::position`] on, and gives the stream after all layers: `[tokens, hidden_size]`.
+    /// Takes tokens from [`Model::position`] on, and gives the stream after its layers of those that are wanted:
+    /// `[wanted, hidden_size]`. Whoever computes the layers behind them needs all tokens, and gets them.
     ///
     /// # Panics
     /// If an id is not below `vocab_size`: whoever takes ids from outside checks them there.
-    pub fn forward(&mut self, ids: &[u32]) -> Vec<f32> {
-        let embed_tokens = &self.weights.embed_tokens;
-        let mut x: Vec<f32> = ids.iter().flat_map(|id| embed_tokens.row(*id as usize)).collect();
-
-        // The angles of a position are the same in every layer. [tokens][head_dim / 2]
-        let positions = self.position..self.position + ids.len();
-        let rotations: Vec<_> = positions.map(|position| rotation(&self.inv_freq, position)).collect();
-        for (layer, cache) in self.weights.layers.iter().zip(&mut self.kv_cache) {
-            forward(&self.config, layer, cache, &rotations, &mut x);
-        }
-        self.position += ids.len();
-        x
+    pub fn forward(&mut self, ids: &[u32], wanted: Wanted) -> Vec<f32> {
+        let x = ids.iter().flat_map(|id| self.embed_tokens.row(*id as usize)).collect();
+        let is_whole = self.layers.count() == self.config.num_hidden_layers;
+        self.layers.forward(x, if is_whole { wanted } else { Wanted::Each })
     }
 
-    /// Logits, `[tokens, vocab_size]`, of tokens of the stream, `[tokens, hidden_size]`: all that is read of a prompt
-    /// but its last token needs none.
+    /// Logits, `[tokens, vocab_size]`, of tokens of the stream after all layers, `[tokens, hidden_size]`.
     pub fn logits(&self, x: &[f32]) -> Vec<f32> {
-        let normed = rms_norm(x, &self.weights.norm, self.config.rms_norm_eps);
+        let normed = rms_norm(x, &self.norm, self.config.rms_norm_eps);
         // A tied model scores tokens by their own embeddings.
-        let lm_head = self.weights.lm_head.as_ref().unwrap_or(&self.weights.embed_tokens);
+        let lm_head = self.lm_head.as_ref().unwrap_or(&self.embed_tokens);
         lm_head.product(&Activations::new(&normed, self.config.hidden_size))
     }
 
@@ -62,55 +55,23 @@ impl Model {
 
     /// How many tokens have been taken.
     pub fn position(&self) -> usize {
-        self.position
+        self.layers.position()
     }
 
-    /// Bytes of weights in memory.
+    /// Bytes of weights in memory, with those of the layers that others compute.
     pub fn weight_bytes(&self) -> u64 {
-        self.weights.bytes()
+        self.weight_bytes
     }
 
     /// Forgets the tokens from `position` on, if there are that many.
     pub fn rewind(&mut self, position: usize) {
-        self.position = self.position.min(position);
-        self.kv_cache.iter_mut().for_each(|cache| cache.truncate(self.position));
-    }
-}
-
-/// One layer: `x += attention(norm(x))`, then `x += mlp(norm(x))`. `x` is `[tokens, hidden_size]`.
-fn forward(
-    config: &Config,
-    layer: &LayerWeights,
-    cache: &mut LayerCache,
-    rotations: &[Vec<(f32, f32)>],
-    x: &mut [f32],
-) {
-    let Config { hidden_size, intermediate_size, rms_norm_eps, .. } = *config;
-    let tokens = rotations.len();
-
-    // Queries, keys and values from the normalized stream.
-    let normed = rms_norm(x, &layer.input_layernorm, rms_norm_eps);
-    let normed = Activations::new(&normed, hidden_size);
-    let mut q = layer.q_proj.product(&normed); // [tokens, num_attention_heads * head_dim]
-    let mut k = layer.k_proj.product(&normed); // [tokens, num_key_value_heads * head_dim]
-    let v = layer.v_proj.product(&normed); // [tokens, num_key_value_heads * head_dim]
-
-    // Queries and keys are turned by their position; values are not.
-    for turned in [&mut q, &mut k] {
-        let features = turned.len() / tokens;
-        turned.chunks_exact_mut(features).zip(rotations).for_each(|(x, rotation)| rope(x, rotation));
+        self.layers.rewind(position);
     }
 
-    // A token attends to itself too, so all are cached first.
-    cache.push(&k, &v);
-    let attended = cache.attention(&q, tokens);
-    let heads_size = attended.len() / tokens;
-    add(x, &layer.o_proj.product(&Activations::new(&attended, heads_size)));
-
-    // The MLP, from the stream that now holds the attention's output.
-    let normed = rms_norm(x, &layer.post_attention_layernorm, rms_norm_eps);
-    let normed = Activations::new(&normed, hidden_size);
-    let mut gate = layer.gate_proj.product(&normed); // [tokens, intermediate_size]
-    swiglu(&mut gate, &layer.up_proj.product(&normed));
-    add(x, &layer.down_proj.product(&Activations::new(&gate, intermediate_size)));
+    /// The later half of the layers, with what they have seen: from now on [`Model::forward`] goes through the others only.
+    /// None if there is no later half.
+    pub fn give_half(&mut self) -> Option<Layers> {
+        let half = self.layers.count().div_ceil(2);
+        (half < self.layers.count()).then(|| self.layers.split_off(half))
+    }
 }

@@ -39,9 +39,10 @@ impl Matrix {
         });
         let mut by_token = vec![0.0; tokens * self.rows];
         for (token, rows) in by_token.chunks_exact_mut(self.rows).enumerate() {
-            for (tile, rows) in rows.chunks_mut(TILE).enumerate() {
-                rows.copy_from_slice(&out[tile * tokens + token][..rows.len()]);
-            }
+            let mut tiles = out.iter().skip(token).step_by(tokens);
+            let (whole, rest) = rows.as_chunks_mut();
+            whole.iter_mut().zip(&mut tiles).for_each(|(rows, tile)| *rows = *tile);
+            rest.iter_mut().zip(tiles.flatten()).for_each(|(row, value)| *row = *value);
         }
         by_token
     }
@@ -84,7 +85,6 @@ impl Quantized {
     ) {
         let blocks = x.columns / BLOCK;
         let (quants, _) = x.quants[first * blocks * 2..].as_chunks::<TOKENS>();
-        let (sums, _) = x.sums[first * blocks * 2..].as_chunks::<TOKENS>();
         let (chunks, _) = self.chunks[tile * blocks * TILE * CHUNKS..].as_chunks::<CHUNKS>();
         let numbers = tile * blocks * PARTS..(tile + 1) * blocks * PARTS;
         let scales = &self.scales[numbers.clone()];
@@ -98,10 +98,11 @@ impl Quantized {
             let lanes = f32x4::transpose([rows[0][token], rows[1][token], rows[2][token], rows[3][token]]);
             (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
         });
-        let sums = sums.chunks_exact(2 / PARTS);
+        let sums = if PARTS == 1 { &x.block_sums } else { &x.part_sums };
+        let (sums, _) = sums[first * blocks * PARTS..].as_chunks::<TOKENS>();
         match (self.width, self.minimums.get(numbers)) {
-            (_, Some(minimums)) if !minimums.is_empty() => add_minimums(&mut totals, minimums, 1.0, sums),
-            (Width::Nibbles { offset }, _) => add_minimums(&mut totals, scales, -offset as f32, sums),
+            (_, Some(minimums)) if !minimums.is_empty() => add_minimums(&mut totals, minimums, sums, 1.0),
+            (Width::Nibbles { offset }, _) => add_minimums(&mut totals, scales, sums, -offset as f32),
             (Width::Bytes, _) => {}
         }
         for ((out, total), scale) in out[first..].iter_mut().zip(totals).zip(&x.scales[first..]) {
@@ -124,7 +125,7 @@ impl<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> Tile<'_, CHUN
         let mut totals = [f32x4::ZERO; TOKENS];
         for ((chunks, scales), quants) in self.chunks.iter().zip(self.scales).zip(self.quants) {
             let [a, b, c, d] = columns(&chunks[row]);
-            let scales = scales.map(|scales| f32x4::splat(scales[row]));
+            let scales = scales.each_ref().map(|scales| f32x4::splat(scales[row]));
             for (token, total) in totals.iter_mut().enumerate() {
                 let [first, second] =
                     [0, 1].map(|half| bytemuck::cast::<[i16; PART], [i16x8; 2]>(quants[half][token]));
@@ -142,19 +143,24 @@ impl<const CHUNKS: usize, const PARTS: usize, const TOKENS: usize> Tile<'_, CHUN
     }
 }
 
-/// Adds `factor * minimum` of 4 rows times the sum of each part of a token.
-fn add_minimums<'a, const TOKENS: usize>(
+/// Adds `factor * minimum * sum`: for each part of the columns, the minimums of 4 rows and the sums of a group of tokens.
+#[inline(always)]
+fn add_minimums<const TOKENS: usize>(
     totals: &mut [f32x4; TOKENS],
     minimums: &[[f32; TILE]],
+    sums: &[[f32; TOKENS]],
     factor: f32,
-    sums: impl Iterator<Item = &'a [[i32; TOKENS]]>,
 ) {
+    // Kept apart, so that they stay in registers.
+    let mut added = [f32x4::ZERO; TOKENS];
     for (minimum, sums) in minimums.iter().zip(sums) {
-        let minimum = f32x4::from(*minimum) * f32x4::splat(factor);
-        for (token, total) in totals.iter_mut().enumerate() {
-            let sum: i32 = sums.iter().map(|sums| sums[token]).sum();
-            *total += minimum * f32x4::splat(sum as f32);
+        let minimum = f32x4::from(*minimum);
+        for (added, sum) in added.iter_mut().zip(sums) {
+            *added += minimum * f32x4::splat(*sum);
         }
+    }
+    for (total, added) in totals.iter_mut().zip(added) {
+        *total += added * f32x4::splat(factor);
     }
 }
 

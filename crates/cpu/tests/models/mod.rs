@@ -29,12 +29,22 @@ impl Forward for simd::Model {
     /// In steps that fill groups of tokens and that don't.
     fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
         let vocab_size = self.config().vocab_size;
-        let step = |ids| {
-            let x = self.forward(ids);
-            self.logits(&x)
-        };
-        let steps: Vec<Vec<f32>> = ids.chunks(61).map(step).collect();
-        steps.iter().flat_map(|logits| logits.chunks_exact(vocab_size).map(<[f32]>::to_vec)).collect()
+        let mut all = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(61) {
+            let position = simd::Model::position(self);
+            // What is left out for a token that nothing is asked of, nobody misses.
+            for wanted in [simd::Wanted::Nothing, simd::Wanted::Last] {
+                let x = self.forward(ids, wanted);
+                assert_eq!(x.len() / self.config().hidden_size, usize::from(wanted == simd::Wanted::Last));
+                all.extend((!x.is_empty()).then(|| self.logits(&x)));
+                simd::Model::rewind(self, position);
+            }
+            let last = all.pop().unwrap_or_default();
+            let x = self.forward(ids, simd::Wanted::Each);
+            all.extend(self.logits(&x).chunks_exact(vocab_size).map(<[f32]>::to_vec));
+            assert_eq!(all.last(), Some(&last), "the last of {} tokens alone", ids.len());
+        }
+        all
     }
 
     fn position(&self) -> usize {
@@ -46,15 +56,71 @@ impl Forward for simd::Model {
     }
 }
 
+/// A model whose later half of layers a deputy computes.
+pub(crate) struct Shared {
+    model: simd::Model,
+    deputy: simd::Deputy,
+}
+
+impl Shared {
+    /// The half goes when there are keys and values already, so that these have to go with it.
+    fn new(mut model: simd::Model) -> Shared {
+        model.forward(&[1, 2, 3, 4], simd::Wanted::Nothing);
+        let mut deputy = simd::Deputy::default();
+        if let Some(half) = model.give_half() {
+            for order in simd::Order::take_over(half) {
+                assert!(deputy.obey(&order.bytes()).unwrap().is_empty());
+            }
+        }
+        let mut shared = Shared { model, deputy };
+        shared.rewind(0);
+        shared
+    }
+
+    fn forward(&mut self, ids: &[u32], wanted: simd::Wanted) -> Vec<f32> {
+        let x = self.model.forward(ids, wanted);
+        simd::answered(&self.deputy.obey(&simd::Order::forward(&x, wanted).bytes()).unwrap())
+    }
+}
+
+impl Forward for Shared {
+    fn read(&mut self, ids: &[u32]) -> Vec<Vec<f32>> {
+        let (config, position) = (*self.model.config(), self.position());
+        let mut all = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(61) {
+            let x = self.forward(ids, simd::Wanted::Each);
+            all.extend(self.model.logits(&x).chunks_exact(config.vocab_size).map(<[f32]>::to_vec));
+        }
+        // Once more, as a prompt is read: nothing is wanted but what follows its last token.
+        let (last, before) = ids.split_last().unwrap();
+        self.rewind(position);
+        assert!(self.forward(before, simd::Wanted::Nothing).is_empty());
+        let x = self.forward(&[*last], simd::Wanted::Last);
+        assert_close("the last", &self.model.logits(&x), all.last().unwrap(), 1e-4);
+        all
+    }
+
+    fn position(&self) -> usize {
+        self.model.position()
+    }
+
+    fn rewind(&mut self, position: usize) {
+        self.model.rewind(position);
+        assert!(self.deputy.obey(&simd::Order::rewind(position).bytes()).unwrap().is_empty());
+    }
+}
+
 /// What computes, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Reference,
     Simd,
+    /// The same with a deputy.
+    Shared,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 2] = [Kind::Reference, Kind::Simd];
+    pub(crate) const ALL: [Kind; 3] = [Kind::Reference, Kind::Simd, Kind::Shared];
 
     /// A model from the bytes of its files, taken in pieces of so many.
     pub(crate) fn load(self, checkpoint: &Checkpoint, files: &[Vec<u8>], piece: usize) -> Box<dyn Forward> {
@@ -69,12 +135,14 @@ impl Kind {
                 builder.finish().unwrap()
             }};
         }
+        let simd = || {
+            let weights = push!(simd::Weights::builder(checkpoint).unwrap());
+            simd::Model::new(checkpoint.config, weights)
+        };
         match self {
             Kind::Reference => Box::new(Model::new(checkpoint.config, push!(Weights::builder(checkpoint)))),
-            Kind::Simd => Box::new(simd::Model::new(
-                checkpoint.config,
-                push!(simd::Weights::builder(checkpoint).unwrap()),
-            )),
+            Kind::Simd => Box::new(simd()),
+            Kind::Shared => Box::new(Shared::new(simd())),
         }
     }
 }

@@ -69,7 +69,7 @@ impl Engine {
     /// Waits for the oldest step, with others under way behind it, `most` together.
     async fn decode(&mut self, run: &Run, ahead: &mut Ahead, most: usize) -> Result<(), EngineError> {
         while ahead.in_flight.len() < most && ahead.issued < run.limit {
-            ahead.in_flight.push_back(self.backend.decode()?);
+            ahead.in_flight.push_back(self.backend.decode().await?);
             ahead.issued += 1;
         }
         let Some(oldest) = ahead.in_flight.pop_front() else { return Ok(()) };
