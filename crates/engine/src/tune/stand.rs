@@ -10,6 +10,9 @@ use web_time::Instant;
 use super::tier;
 use crate::EngineError;
 
+/// What a person reads of a compiler's or a driver's message.
+const MOST_CHARACTERS: usize = 300;
+
 /// Something that runs a layer by any of the kernels.
 pub(super) trait Stand {
     /// Compiles kernels, and gives what the layer comes to by them.
@@ -111,6 +114,43 @@ fn fault(error: LlamaError) -> Fault {
     }
 }
 
+/// In one line that is not too long: a compiler quotes the shader.
 fn sentence(error: LlamaError) -> String {
-    EngineError::from(error).failure().message
+    let message = EngineError::from(error).failure().message;
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_one_line() {
+        let refused = |found: &str| {
+            LlamaError::Gpu(GpuError::Refused { what: "a plan".to_owned(), found: found.to_owned() })
+        };
+        let expected = "The GPU refused a plan: no such name 12 | sum; please report this.";
+        assert_eq!(fault(refused("no such name\n\n  12 | sum")), Fault::Failed(expected.to_owned()));
+        let Fault::Failed(reason) = fault(refused(&"┌─ ".repeat(500))) else { panic!("not their fault") };
+        assert_eq!((reason.chars().count(), reason.ends_with('…')), (MOST_CHARACTERS + 1, true));
+    }
+
+    #[test]
+    fn what_says_nothing_of_kernels_is_not_held_against_them() {
+        let (what, found) = (String::new, String::new);
+        for error in [
+            GpuError::NoSubgroups { found: found() },
+            GpuError::NoInt8 { found: found() },
+            GpuError::OutOfMemory { what: what() },
+            GpuError::TooLarge { label: what(), bytes: 2, limit: 1 },
+        ] {
+            assert!(matches!(fault(error.clone().into()), Fault::Unable(_)), "{error:?}");
+        }
+        assert_eq!(fault(GpuError::NoAnswer { seconds: 10 }.into()), Fault::NoAnswer);
+        assert!(matches!(fault(GpuError::Lost { reason: found() }.into()), Fault::Failed(_)));
+    }
 }
