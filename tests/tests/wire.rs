@@ -4,7 +4,8 @@
 
 use protocol::{
     BenchmarkProgress, BenchmarkStage, ChatMessage, Content, Event, FinishReason, GenerateOptions, Json,
-    LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Usage,
+    Kernels, LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Trials, TuningReport,
+    TuningRow, Usage, Verdict,
 };
 use serde_json::json;
 
@@ -87,9 +88,41 @@ fn events_come_back_as_they_were() {
                 total: 5,
             },
         },
+        Event::Benchmarking {
+            progress: BenchmarkProgress { stage: BenchmarkStage::Kernels, done: 0, total: 1 },
+        },
         Event::BenchmarkStopped,
     ] {
         let wire = serde_json::to_value(&event).unwrap();
         assert_eq!(serde_json::from_value::<Event>(wire).unwrap(), event);
     }
+}
+
+#[test]
+fn a_benchmark_tries_kernels_only_if_it_is_told_to() {
+    for (wire, trials) in [
+        (json!({"type": "benchmark"}), Trials::Known),
+        (json!({"type": "benchmark", "trials": "anew"}), Trials::Anew),
+    ] {
+        assert_eq!(serde_json::from_value::<Request>(wire).unwrap(), Request::Benchmark { trials });
+    }
+}
+
+#[test]
+fn what_came_of_trying_kernels_comes_back_as_it_was() {
+    let reason = || "They did not answer within 10 seconds.".to_owned();
+    let verdicts = [
+        Verdict::Reference,
+        Verdict::Right { deviation: 2e-7 },
+        Verdict::Wrong { deviation: Some(0.5), bound: 1e-3 },
+        Verdict::Wrong { deviation: None, bound: 1e-2 },
+        Verdict::Failed { reason: reason() },
+        Verdict::Untried { reason: reason() },
+    ];
+    let row = |verdict| TuningRow { kernels: Kernels::Int8, verdict, microseconds: Some(12.5) };
+    let rows = verdicts.into_iter().map(row).collect();
+    let report = TuningReport { rows, chosen: Kernels::Plain, seconds: 1.5 };
+    let wire = serde_json::to_value(&report).unwrap();
+    assert_eq!(wire["rows"][1]["verdict"], json!({"is": "right", "deviation": 2e-7}));
+    assert_eq!(serde_json::from_value::<TuningReport>(wire).unwrap(), report);
 }

@@ -61,11 +61,7 @@ impl Backend {
     /// The kernels in use.
     pub fn kernels(&self) -> Kernels {
         match self {
-            Backend::Gpu(model) => match model.gpu().tier() {
-                Tier::Subgroups { .. } => Kernels::Subgroups,
-                Tier::Plain => Kernels::Plain,
-                Tier::Int8 => Kernels::Int8,
-            },
+            Backend::Gpu(model) => kernels(model.gpu().tier()),
             Backend::Cpu(cpu) if cpu.is_reference() => Kernels::Reference,
             Backend::Cpu(_) => Kernels::Simd,
         }
@@ -223,5 +219,14 @@ impl Backend {
             Backend::Gpu(model) => Ok(model.logits_of(row).await?),
             Backend::Cpu(cpu) => Ok(cpu.logits_of(row, vocab_size)),
         }
+    }
+}
+
+/// The protocol's word for a device's kernels.
+pub(crate) fn kernels(tier: Tier) -> Kernels {
+    match tier {
+        Tier::Subgroups { .. } => Kernels::Subgroups,
+        Tier::Plain => Kernels::Plain,
+        Tier::Int8 => Kernels::Int8,
     }
 }

@@ -1,11 +1,13 @@
 //! The bytes of a model's files, file after file, each once.
 
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 use format::{Checkpoint, Manifest, ManifestFile, Pth, PthReader, Span};
 use futures_util::future::try_join;
 use store::{Files, Hash, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
+use crate::gate::Gate;
 use crate::open::{Heads, Parse, present, take_head, whole_file};
 use crate::progress::Reporter;
 use crate::{EngineError, Origin};
@@ -24,6 +26,8 @@ pub(crate) struct Bytes<'a, 'r, F: Files + 'a, T> {
     published: HashMap<String, Vec<Hash>>,
     /// What is known of the small files beside the weights.
     beside: Beside,
+    /// What pieces pass on their way to the weights.
+    gate: Rc<Gate>,
 }
 
 /// The small files beside the weights.
@@ -83,7 +87,13 @@ struct First<'a, F: Files + 'a, T> {
 impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
     pub(crate) fn new(origin: Origin<'a, F, T>, report: Reporter<'r>) -> Bytes<'a, 'r, F, T> {
         let (beside, published) = (Beside::default(), HashMap::new());
-        Bytes { origin, report, first: None, storage_failure: None, published, beside }
+        let gate = Rc::default();
+        Bytes { origin, report, first: None, storage_failure: None, published, beside, gate }
+    }
+
+    /// What bytes pass before weights get them. They are fetched, as far as there is room, while it is shut.
+    pub(crate) fn gate(&self) -> Rc<Gate> {
+        self.gate.clone()
     }
 
     async fn open(&self, name: &str) -> Result<Pieces<'a, F::Source<'a>, T>, EngineError> {
@@ -132,7 +142,11 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
                 }
             };
             while let Some((offset, bytes)) = held {
-                let used = use_up(self.origin.store, weights, file, offset, bytes);
+                let (gate, store) = (self.gate.clone(), self.origin.store);
+                let used = async {
+                    gate.passed().await;
+                    use_up(store, weights, file, offset, bytes).await
+                };
                 // The next piece is on its way while this one is used.
                 let (next, ()) = try_join(self.report.next(&mut pieces), used).await?;
                 held = next.map(|piece| (piece.offset, piece.bytes));
@@ -150,6 +164,7 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         sizes: &[u64],
         weights: &mut impl Take,
     ) -> Result<(), EngineError> {
+        self.gate.passed().await;
         self.first = None;
         let mut files = Vec::with_capacity(names.len());
         for name in names {

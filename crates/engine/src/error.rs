@@ -131,7 +131,7 @@ impl EngineError {
                 | GpuError::NoSubgroups { .. }
                 | GpuError::NoInt8 { .. } => FailureKind::NoWebGpu,
                 GpuError::TooLarge { .. } | GpuError::OutOfMemory { .. } => FailureKind::OutOfMemory,
-                GpuError::Lost { .. } => FailureKind::DeviceLost,
+                GpuError::Lost { .. } | GpuError::NoAnswer { .. } => FailureKind::DeviceLost,
                 GpuError::Refused { .. } => FailureKind::Internal,
             },
             EngineError::Llama(LlamaError::Context { .. } | LlamaError::ContextTooLong { .. }) => {

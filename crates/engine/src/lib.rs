@@ -3,6 +3,7 @@
 //! ```text
 //! Files -> store::Pieces -> headers -> Checkpoint -> tokenizer, template
 //!                         -> pieces -> weights on the device            => Engine
+//! a made-up layer -> each kind of kernels, compared and timed -> the one to use, meanwhile
 //! messages -> template -> ids -> prefill (what is new) -> decode, two steps ahead -> text, calls of tools
 //! ```
 //!
@@ -16,6 +17,7 @@ mod deputy;
 mod device;
 mod error;
 mod folder;
+mod gate;
 mod generate;
 mod guess;
 mod kept;
@@ -33,6 +35,7 @@ mod sampling;
 mod speculation;
 mod stop;
 mod text;
+mod tune;
 
 pub use backend::Backend;
 pub use cpu::simd::Deputy;
@@ -51,10 +54,12 @@ pub use quantize::Quantize;
 pub use speculation::Speculate;
 pub use stop::{Breath, StopFlag};
 pub use text::{template, tokenizer};
+pub use tune::{Tune, Tuner};
 
 use benchmark::Stored;
 use chat::{Template, Tokenizer};
-use protocol::{DeviceReport, Failure, ModelInfo};
+use llama::Outline;
+use protocol::{DeviceReport, Failure, ModelInfo, TuningReport};
 
 use speculation::Speculation;
 
@@ -81,6 +86,10 @@ pub struct Engine {
     draft: Option<Box<Engine>>,
     /// What is known of the model, to be compared with.
     stored: Option<&'static Stored>,
+    /// What its kernels are chosen by.
+    outline: Outline,
+    /// What came of trying them, now or in an earlier visit.
+    tuning: Option<TuningReport>,
 }
 
 impl Engine {

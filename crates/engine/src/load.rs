@@ -2,10 +2,10 @@
 
 use format::{Checkpoint, GenerationConfig};
 use futures_util::future::try_join;
-use gpu::Gpu;
-use llama::{Loader, Options, Vacancy, kv_bytes_per_token};
-use protocol::{DeviceReason, DeviceReport, LoadProgress, ModelInfo, SamplingDefaults};
-use store::{Files, Store};
+use gpu::{Gpu, TierChoice};
+use llama::{Loader, Options, Outline, Vacancy, kv_bytes_per_token};
+use protocol::{DeviceReason, DeviceReport, Excluded, LoadProgress, ModelInfo, SamplingDefaults};
+use store::{Aside, Files, Store};
 
 use crate::backend::{Backend, Weights};
 use crate::benchmark::Stored;
@@ -16,7 +16,8 @@ use crate::options::kv_word;
 use crate::progress::Reporter;
 use crate::speculation::{Speculate, Speculation};
 use crate::text::{nameless, template, tokenizer};
-use crate::{Engine, EngineError, LoadOptions};
+use crate::tune::{Tuned, Wish};
+use crate::{Device, Engine, EngineError, LoadOptions, Tuner};
 
 /// Where a model's bytes come from and where they rest.
 #[derive(Debug)]
@@ -42,6 +43,16 @@ impl Engine {
         options: LoadOptions,
         on_progress: &mut dyn FnMut(LoadProgress),
     ) -> Result<Engine, EngineError> {
+        Engine::load_tuned(origin, options, &Tuner::never(), on_progress).await
+    }
+
+    /// The same, with kernels that are chosen by trying them.
+    pub async fn load_tuned<F: Files, T: Store, A: Aside>(
+        origin: Origin<'_, F, T>,
+        options: LoadOptions,
+        tuner: &Tuner<'_, A>,
+        on_progress: &mut dyn FnMut(LoadProgress),
+    ) -> Result<Engine, EngineError> {
         let mut report = Reporter::new(on_progress);
         report.opening();
         // The device comes first: without one nothing needs to be downloaded.
@@ -59,10 +70,16 @@ impl Engine {
 
         let stored = Stored::of(&checkpoint, options.quantize);
         let checkpoint = options.quantize.apply(checkpoint);
+        let wish = wish(options.device);
         let options = options.model_options(&checkpoint.config)?;
         let (choice, reason) = offer.choose(&checkpoint);
+        let (outline, mut tuned) = (Outline::new(&checkpoint, options.kv), Tuned::default());
         let weights = match choice {
-            Choice::Gpu(gpu) => on_gpu(*gpu, &checkpoint, options, &files, &mut bytes).await?,
+            Choice::Gpu(gpu) => {
+                let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
+                let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
+                on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await?
+            }
             Choice::Cpu => {
                 options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
@@ -78,7 +95,7 @@ impl Engine {
         let not_stored = bytes.finish().await.map(|error| EngineError::from(error).failure());
         let backend = Backend::new(weights, checkpoint.config, options).await?;
         let info = model_info(&checkpoint, origin.files.name(), options);
-        let device = device_report(&backend, reason);
+        let device = device_report(&backend, reason, tuned.excluded);
         let vocab_size = checkpoint.config.vocab_size;
         Ok(Engine {
             info,
@@ -94,22 +111,38 @@ impl Engine {
             speculation: Speculation::new(Speculate::default()),
             draft: None,
             stored,
+            outline,
+            tuning: tuned.report,
         })
     }
 }
 
-/// Weights go to the device as their bytes come, and the kernels are compiled meanwhile: not before the first bytes have been
-/// asked for, but after all the room that they need is there.
+/// Whether any kernels will do.
+fn wish(device: Device) -> Wish {
+    match device {
+        Device::Gpu(TierChoice::Auto) | Device::Fastest => Wish::Any,
+        Device::Gpu(_) | Device::Cpu | Device::Reference => Wish::Named,
+    }
+}
+
+/// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile: not before the first
+/// bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
+/// but not put anywhere, which would keep a clock from being looked at in time.
 async fn on_gpu<F: Files, T: Store>(
-    gpu: Gpu,
+    vacancy: Vacancy,
     checkpoint: &Checkpoint,
-    options: Options,
     files: &[String],
     bytes: &mut Bytes<'_, '_, F, T>,
+    tune: impl AsyncFnOnce(&Gpu),
 ) -> Result<Weights, EngineError> {
-    let vacancy = Vacancy::new(gpu, checkpoint, options).await?;
     let mut loader = Loader::new(&vacancy, checkpoint);
-    let prepared = async { Ok(vacancy.forward().await?) };
+    let gate = bytes.gate();
+    gate.shut();
+    let prepared = async {
+        tune(vacancy.gpu()).await;
+        gate.open();
+        Ok(vacancy.forward().await?)
+    };
     let ((), forward) = try_join(bytes.each(files, checkpoint, &mut loader), prepared).await?;
     loader.finish()?;
     Ok(Weights::Gpu(Box::new((vacancy, forward))))
@@ -137,13 +170,13 @@ fn sampling(stated: &GenerationConfig) -> SamplingDefaults {
     SamplingDefaults { do_sample, temperature, top_k, top_p, repetition_penalty }
 }
 
-fn device_report(backend: &Backend, reason: DeviceReason) -> DeviceReport {
+fn device_report(backend: &Backend, reason: DeviceReason, excluded: Vec<Excluded>) -> DeviceReport {
     let kernels = backend.kernels();
     match backend {
         Backend::Gpu(model) => {
             let report = model.gpu().report();
             let (adapter, software) = (report.adapter.clone(), report.software);
-            DeviceReport { adapter, software, kernels, reason, device_bytes: model.device_bytes() }
+            DeviceReport { adapter, software, kernels, reason, device_bytes: model.device_bytes(), excluded }
         }
         Backend::Cpu(cpu) => DeviceReport {
             adapter: "CPU".to_string(),
@@ -151,6 +184,7 @@ fn device_report(backend: &Backend, reason: DeviceReason) -> DeviceReport {
             kernels,
             reason,
             device_bytes: cpu.weight_bytes(),
+            excluded,
         },
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::counters::Counters;
 use crate::features::{features, has_subgroups};
@@ -26,9 +27,13 @@ pub struct Gpu {
     limits: Limits,
     report: Report,
     tier: Cell<Tier>,
+    /// As the adapter bounds them; zeros where it does not.
+    subgroup_sizes: [u32; 2],
     lost: Arc<Mutex<Option<String>>>,
     /// What passes between two nudges of a browser that needs them.
     pub(crate) pause: Option<Pause>,
+    /// How long an answer may take.
+    pub(crate) patience: Option<Duration>,
 }
 
 impl fmt::Debug for Gpu {
@@ -48,6 +53,8 @@ pub struct Report {
     pub adapter: String,
     /// Whether it is software on the CPU.
     pub software: bool,
+    /// The driver and its version, where the platform tells.
+    pub driver: String,
     /// What it has beyond WebGPU's core, of what bears on speed: WebGPU's names.
     pub features: Vec<&'static str>,
 }
@@ -97,6 +104,8 @@ impl Gpu {
         let adapter = request_adapter().await?;
         let mut report = report(&adapter);
         let limits = adapter.limits();
+        let info = adapter.get_info();
+        let subgroup_sizes = [info.subgroup_min_size, info.subgroup_max_size];
         let (device, queue) = request_device(&adapter, &report).await?;
         report.features = features(&adapter, &device);
         let lost = Arc::new(Mutex::new(None));
@@ -123,11 +132,25 @@ impl Gpu {
             limits,
             report,
             tier,
+            subgroup_sizes,
             lost,
             pause: None,
+            patience: None,
         };
-        gpu.tier.set(gpu.choose_tier(&adapter, choice).await?);
+        gpu.turn_to(choice).await?;
         Ok(gpu)
+    }
+
+    /// Has plans made from now on run these kernels, after a probe of what they rely on. Those made before stay as they are.
+    pub async fn turn_to(&self, choice: TierChoice) -> Result<(), GpuError> {
+        self.tier.set(self.choose_tier(choice).await?);
+        Ok(())
+    }
+
+    /// Gives up waiting after so long, with [`GpuError::NoAnswer`]. A browser lets nobody wait, so there whoever awaits an
+    /// answer has to look at the clock.
+    pub fn answer_within(&mut self, patience: Duration) {
+        self.patience = Some(patience);
     }
 
     /// What the adapter says of itself.
@@ -178,12 +201,12 @@ impl Gpu {
         self.device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false })
     }
 
-    async fn choose_tier(&self, adapter: &wgpu::Adapter, choice: TierChoice) -> Result<Tier, GpuError> {
+    async fn choose_tier(&self, choice: TierChoice) -> Result<Tier, GpuError> {
         match choice {
             TierChoice::Plain => Ok(Tier::Plain),
             TierChoice::Int8 => probe_int8(self).await.map_err(|found| GpuError::NoInt8 { found }),
             TierChoice::Subgroups => {
-                self.probed_subgroups(adapter).await.map_err(|found| GpuError::NoSubgroups { found })
+                self.probed_subgroups().await.map_err(|found| GpuError::NoSubgroups { found })
             }
             TierChoice::Auto => {
                 if self.report.software
@@ -191,18 +214,18 @@ impl Gpu {
                 {
                     return Ok(tier);
                 }
-                Ok(self.probed_subgroups(adapter).await.unwrap_or(Tier::Plain))
+                Ok(self.probed_subgroups().await.unwrap_or(Tier::Plain))
             }
         }
     }
 
     /// The subgroup tier, or why it cannot be used.
-    async fn probed_subgroups(&self, adapter: &wgpu::Adapter) -> Result<Tier, String> {
+    async fn probed_subgroups(&self) -> Result<Tier, String> {
         if !has_subgroups(&self.device) {
             return Err("this device or browser has none".to_string());
         }
-        let info = adapter.get_info();
-        probe::subgroups(self, info.subgroup_min_size, info.subgroup_max_size).await
+        let [min_size, max_size] = self.subgroup_sizes;
+        probe::subgroups(self, min_size, max_size).await
     }
 }
 
@@ -263,5 +286,6 @@ fn report(adapter: &wgpu::Adapter) -> Report {
     // Browsers keep the name to themselves as a rule.
     let adapter = if info.name.is_empty() { "WebGPU adapter".to_string() } else { info.name };
     let software = info.device_type == wgpu::DeviceType::Cpu;
-    Report { adapter, software, features: Vec::new() }
+    let driver = [info.driver, info.driver_info].join(" ").trim().to_string();
+    Report { adapter, software, driver, features: Vec::new() }
 }

@@ -53,6 +53,12 @@ pub enum GpuError {
         /// What the platform said.
         reason: String,
     },
+    /// The device keeps whoever asked waiting.
+    #[error("the GPU did not answer within {seconds} seconds; load the model again")]
+    NoAnswer {
+        /// How long it had.
+        seconds: u64,
+    },
     /// The device refused something we built: a mistake of ours.
     #[error("the GPU refused {what}: {found}; please report this")]
     Refused {

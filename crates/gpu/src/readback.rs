@@ -143,10 +143,17 @@ impl Gpu {
 
     /// Natively somebody has to wait for the device; in a browser the event loop does.
     pub(crate) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
-        let poll = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        let poll = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: self.patience });
         self.alive()?;
-        poll.map_err(|error| GpuError::Refused { what: "waiting".to_string(), found: error.to_string() })?;
-        Ok(())
+        match (poll, self.patience) {
+            (Ok(_), _) => Ok(()),
+            (Err(wgpu::PollError::Timeout), Some(patience)) => {
+                Err(GpuError::NoAnswer { seconds: patience.as_secs() })
+            }
+            (Err(error), _) => {
+                Err(GpuError::Refused { what: "waiting".to_string(), found: error.to_string() })
+            }
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierCho
 use kernels::{
     Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors, SplitRoom,
     Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, checksum, embed,
-    embed_one, fills, gate_up, gather, log_probs, matmul, matvec, qkv, quantize, residual, rms_norm, rope,
-    sample, sample_each, silu_mul, weigh,
+    embed_one, fills, gate_up, gather, log_probs, made_up, matmul, matvec, qkv, quantize, residual, rms_norm,
+    rope, sample, sample_each, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -107,6 +107,9 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     sample_each(plan, &room.logits, &room.sampling, &room.choices);
     log_probs(plan, &room.logits, &room.sampling, &room.sampled);
     checksum(plan, &room.logits, &room.choices);
+    if let Some(weight) = room.weights.first() {
+        made_up(plan, weight, 1);
+    }
 }
 
 /// The same products in bytes.

@@ -19,6 +19,7 @@ mod sweep;
 #[cfg(test)]
 #[path = "../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;
+mod trial;
 mod vacancy;
 mod weights;
 #[cfg(test)]
@@ -26,10 +27,12 @@ mod weights;
 mod weights_of;
 
 pub use error::LlamaError;
-pub use kernels::{KvType, NOT_A_NUMBER};
+pub use kernels::{KvType, NOT_A_NUMBER, SOURCES_HASH};
 pub use loader::Loader;
 pub use model::{Model, Options, kv_bytes_per_token};
 pub use sampler::Chosen;
 pub use sweep::Sweep;
+pub use trial::{Attempt, Trial};
 pub use vacancy::{Forward, Vacancy};
+pub use weights::Outline;
 pub(crate) use weights::Weights;

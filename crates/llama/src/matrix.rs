@@ -13,7 +13,7 @@ use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
     Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up,
-    matmul, matvec, qkv, residual,
+    made_up, matmul, matvec, qkv, residual,
 };
 
 use crate::column_order::ColumnOrders;
@@ -230,6 +230,13 @@ impl Matrix {
                 };
                 add(plan, Piece { weight: &part.weight, rows, first_row: part.first_row, input });
             }
+        }
+    }
+
+    /// Adds to the plan what fills it with made-up weights, others in each part.
+    pub(crate) fn made_up<'a>(&'a self, plan: &mut PlanBuilder<'a>, seed: u32) {
+        for part in &self.parts {
+            made_up(plan, &part.weight, seed.wrapping_add(part.first_row as u32).wrapping_mul(0x9E37_79B9));
         }
     }
 

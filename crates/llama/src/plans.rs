@@ -6,9 +6,12 @@
 //! the rounding of its activations.
 
 mod each;
+mod layer;
+
+use std::collections::BTreeSet;
 
 use format::Config;
-use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor, Tier};
+use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{
     Attending, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Stream, argmax, attention,
     attention_split, fills, rms_norm, rope, silu_mul, weigh,
@@ -18,6 +21,7 @@ use crate::prepared::Prepared;
 use crate::weights::{LayerWeights, Weights};
 
 pub(crate) use each::{EACH, Each};
+pub(crate) use layer::LayerPlans;
 
 /// Ids that the GPU has chosen and the CPU has not read yet: more than are ever in flight.
 pub(crate) const RING: usize = 32;
@@ -27,7 +31,7 @@ pub(crate) const RING: usize = 32;
 pub(crate) struct Activations {
     pub(crate) tokens: Tensor, // [1, chunk] ids; the first is also where the GPU feeds back its choice
     pub(crate) turns: Tensor,  // [chunk, head_dim] (cos, sin) of RoPE
-    hidden: Tensor,            // [chunk, hidden_size] the residual stream
+    pub(crate) hidden: Tensor, // [chunk, hidden_size] the residual stream
     normed: Tensor,            // [chunk, hidden_size]
     qkv: Tensor,               // [chunk, (heads + 2 kv_heads) * head_dim]
     q: Tensor,                 // [chunk, heads * head_dim]
@@ -57,13 +61,19 @@ pub(crate) struct Plans {
     pub(crate) argmax: Plan,
 }
 
+/// The numbers of columns of the matrices that read activations in another form than they are left in.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    pub(crate) ordered: BTreeSet<usize>,
+    pub(crate) rounded: BTreeSet<usize>,
+}
+
 impl Activations {
     pub(crate) fn new(
         make: &Allocator,
-        tier: Tier,
         config: &Config,
         chunk: usize,
-        weights: &Weights,
+        columns: Columns,
     ) -> Result<Activations, GpuError> {
         let Config { hidden_size, intermediate_size, .. } = *config;
         let heads = heads(config);
@@ -77,7 +87,7 @@ impl Activations {
             attended: make.tensor("attended", [chunk, heads.q_columns()])?,
             gate_up: make.tensor("gate_up", [chunk, 2 * intermediate_size])?,
             act: make.tensor("act", [chunk, intermediate_size])?,
-            prepared: Prepared::new(make, chunk, weights.ordered_columns(), weights.rounded_columns(tier))?,
+            prepared: Prepared::new(make, chunk, columns.ordered, columns.rounded)?,
             weighted: make.tensor("weighted", [1, hidden_size])?,
             squares: make.uniform("squares", [1, hidden_size / 4])?,
             splits: SplitRoom::new(make, heads)?,

@@ -67,7 +67,9 @@ fn made_up() -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use gpu::TierChoice;
+    use std::time::Duration;
+
+    use gpu::{GpuError, TierChoice};
     use pollster::block_on;
 
     use super::*;
@@ -87,5 +89,15 @@ mod tests {
         assert!(words.chunks(16).all(|words| sum(words) != 0), "a part was not filled");
         assert_eq!(sum(&sums), sum(&words));
         sweep.destroy();
+    }
+
+    #[test]
+    fn a_device_that_takes_too_long_is_not_waited_for() {
+        let mut gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap();
+        let sweep = block_on(Sweep::new(&gpu, 16 << 20)).unwrap();
+        block_on(sweep.run(&gpu, 1)).unwrap();
+        gpu.answer_within(Duration::from_millis(1));
+        let error = block_on(sweep.run(&gpu, 256)).unwrap_err();
+        assert_eq!(error, LlamaError::Gpu(GpuError::NoAnswer { seconds: 0 }));
     }
 }

@@ -7,7 +7,7 @@ use format::{Checkpoint, Config};
 use gpu::{Allocator, Gpu};
 use kernels::KvCache;
 
-use crate::plans::{Activations, Plans, heads};
+use crate::plans::{Activations, Columns, Plans, heads};
 use crate::{LlamaError, Options, Weights};
 
 /// Room for a model: its weights, which a [`Loader`](crate::Loader) fills in, and its KV cache.
@@ -54,10 +54,17 @@ impl Vacancy {
         Ok(Vacancy { gpu, config, options, weights, caches })
     }
 
+    /// The device that it is on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
     /// Makes the activations, and compiles the kernels.
     pub async fn forward(&self) -> Result<Forward, LlamaError> {
         let Vacancy { gpu, config, options, weights, caches } = self;
-        let make = |make: &Allocator| Activations::new(make, gpu.tier(), config, options.chunk, weights);
+        let (ordered, rounded) = (weights.ordered_columns(), weights.rounded_columns(gpu.tier()));
+        let columns = Columns { ordered, rounded };
+        let make = |make: &Allocator| Activations::new(make, config, options.chunk, columns);
         let buffers = gpu.allocate("the activations", make).await?;
         let plans = Plans::new(gpu, config, weights, caches, &buffers).await?;
         Ok(Forward { buffers, plans })

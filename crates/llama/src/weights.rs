@@ -2,16 +2,22 @@
 //!
 //! The only place outside of `format` that knows which tensor is which.
 
+mod outline;
+mod room;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use format::{Checkpoint, LayerPart, TensorInfo, TensorName};
+use format::{Checkpoint, GgmlType, LayerPart, TensorName};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor, Tier};
-use kernels::{Quantized, Stream, WeightType, gather, weigh};
+use kernels::{Quantized, Stream, gather, weigh};
 
 use crate::LlamaError;
 use crate::column_order::{Gathered, inverse, place};
-use crate::matrix::{Matrix, Stack};
+use crate::matrix::Matrix;
+use room::Room;
+
+pub use outline::Outline;
 
 /// All weights of a model.
 #[derive(Debug)]
@@ -49,7 +55,10 @@ pub(crate) enum Destination<'a> {
 impl Weights {
     /// Zeroed room for every tensor of a checkpoint, layer by layer.
     pub(crate) async fn allocate(gpu: &Gpu, checkpoint: &Checkpoint) -> Result<Weights, LlamaError> {
-        let room = Room { checkpoint, binding_bytes: gpu.limits().binding_bytes };
+        // `Checkpoint` has every tensor that `Config` asks for; F32 stands for one that it could not lack.
+        let dtype = |name| checkpoint.tensor(name).map_or(GgmlType::F32, |tensor| tensor.dtype);
+        let room =
+            Room { config: &checkpoint.config, dtype: &dtype, binding_bytes: gpu.limits().binding_bytes };
         let embed = room.stack(TensorName::EmbedTokens)?;
         let head =
             checkpoint.tensor(TensorName::LmHead).map(|_| room.stack(TensorName::LmHead)).transpose()?;
@@ -89,10 +98,7 @@ impl Weights {
     }
 
     fn matrices(&self) -> impl Iterator<Item = &Matrix> {
-        let layers = self
-            .layers
-            .iter()
-            .flat_map(|layer| [&layer.qkv_proj, &layer.o_proj, &layer.gate_up_proj, &layer.down_proj]);
+        let layers = self.layers.iter().flat_map(LayerWeights::matrices);
         layers.chain([&self.embed_tokens]).chain(&self.lm_head)
     }
 
@@ -125,8 +131,7 @@ impl Weights {
 
     /// The numbers of columns of the matrices that are multiplied with whole numbers.
     pub(crate) fn rounded_columns(&self, tier: Tier) -> BTreeSet<usize> {
-        let quantized = self.matrices().filter(|matrix| tier == Tier::Int8 && matrix.has_quants());
-        quantized.map(Matrix::columns).filter(|columns| Quantized::fits(*columns)).collect()
+        rounded_columns(self.matrices(), tier)
     }
 
     /// Adds the look-up of `tokens`, `[1, chunk]`, to the plan: `out` is `[chunk, hidden_size]`.
@@ -189,53 +194,18 @@ impl Weights {
     }
 }
 
-/// What allocating needs to know.
-struct Room<'a> {
-    checkpoint: &'a Checkpoint,
-    binding_bytes: u64,
+impl LayerWeights {
+    /// Its matrices, in the order in which a token meets them.
+    pub(crate) fn matrices(&self) -> [&Matrix; 4] {
+        [&self.qkv_proj, &self.o_proj, &self.gate_up_proj, &self.down_proj]
+    }
 }
 
-impl Room<'_> {
-    /// The stack that a tensor makes, if its type can be computed with.
-    fn stack(&self, name: TensorName) -> Result<(Stack, usize), LlamaError> {
-        // `Checkpoint` has every tensor that `Config` asks for; F32 stands for one that it could not lack.
-        let dtype =
-            self.checkpoint.tensor(name).map_or(format::GgmlType::F32, |info: &TensorInfo| info.dtype);
-        let unsupported = LlamaError::UnsupportedType { tensor: name, dtype };
-        let dtype = WeightType::holding(dtype).ok_or(unsupported)?;
-        let [rows, columns] = self.checkpoint.config.shape(name);
-        Ok((Stack { dtype, rows }, columns))
-    }
-
-    fn matrix(&self, make: &Allocator, label: &str, stacks: &[(Stack, usize)]) -> Result<Matrix, GpuError> {
-        let columns = stacks.first().map_or(0, |(_, columns)| *columns);
-        let stacks: Vec<Stack> = stacks.iter().map(|(stack, _)| *stack).collect();
-        Matrix::new(make, label, columns, &stacks, self.binding_bytes)
-    }
-
-    fn vector(&self, make: &Allocator, name: TensorName) -> Result<Tensor, GpuError> {
-        make.tensor(&name.to_string(), self.checkpoint.config.shape(name))
-    }
-
-    async fn layer(&self, gpu: &Gpu, index: usize) -> Result<LayerWeights, LlamaError> {
-        use LayerPart::*;
-        let name = |part| TensorName::Layer { index, part };
-        let stack = |part| self.stack(name(part));
-        let qkv = [stack(QProj)?, stack(KProj)?, stack(VProj)?];
-        let o = [stack(OProj)?];
-        let gate_up = [stack(GateProj)?, stack(UpProj)?];
-        let down = [stack(DownProj)?];
-        let what = format!("layer {index}");
-        let layer = gpu.allocate(&what, |make| {
-            Ok(LayerWeights {
-                input_layernorm: self.vector(make, name(InputLayernorm))?,
-                qkv_proj: self.matrix(make, "qkv_proj", &qkv)?,
-                o_proj: self.matrix(make, "o_proj", &o)?,
-                post_attention_layernorm: self.vector(make, name(PostAttentionLayernorm))?,
-                gate_up_proj: self.matrix(make, "gate_up_proj", &gate_up)?,
-                down_proj: self.matrix(make, "down_proj", &down)?,
-            })
-        });
-        Ok(layer.await?)
-    }
+/// The numbers of columns of those matrices that a tier multiplies with whole numbers.
+pub(crate) fn rounded_columns<'a>(
+    matrices: impl IntoIterator<Item = &'a Matrix>,
+    tier: Tier,
+) -> BTreeSet<usize> {
+    let quantized = matrices.into_iter().filter(|matrix| tier == Tier::Int8 && matrix.has_quants());
+    quantized.map(Matrix::columns).filter(|columns| Quantized::fits(*columns)).collect()
 }

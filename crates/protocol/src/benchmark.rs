@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceReport, ModelInfo};
+use crate::{DeviceReport, ModelInfo, TuningReport};
 
 /// How far a benchmark is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct BenchmarkProgress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "name")]
 pub enum BenchmarkStage {
+    /// Kernels are tried, if that was asked for.
+    Kernels,
     /// The model's output is compared with what it should be.
     Accuracy,
     /// The device reads memory.
@@ -45,6 +47,9 @@ pub struct BenchmarkReport {
     pub adapter: Option<AdapterReport>,
     /// Whether the model computes right.
     pub accuracy: AccuracyReport,
+    /// What came of trying kernels; `None` where that was not done, now or in an earlier visit.
+    #[serde(default)]
+    pub tuning: Option<TuningReport>,
     /// Bytes a second that the GPU reads; `None` where the CPU computes, or where there was no room to measure it.
     pub read_bytes_per_second: Option<f64>,
     /// Bytes of weights that a decoded token reads on the GPU.

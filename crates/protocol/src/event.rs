@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkProgress, BenchmarkReport, CatalogueEntry, LogProbs, ModelInfo, ToolEvent};
+use crate::{BenchmarkProgress, BenchmarkReport, CatalogueEntry, Excluded, LogProbs, ModelInfo, ToolEvent};
 
 /// Something that happened. Each is sent once, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ pub enum Event {
     /// A model is on the device and ready to answer.
     Loaded {
         /// The model.
-        model: ModelInfo,
+        model: Box<ModelInfo>,
         /// The device it runs on.
         device: DeviceReport,
         /// Why its bytes were not kept on this machine, if they should have been and were not.
@@ -156,6 +156,9 @@ pub struct DeviceReport {
     pub reason: DeviceReason,
     /// Bytes of weights and KV cache on the device.
     pub device_bytes: u64,
+    /// Kernels that compute wrongly here, or do not answer, and so are not used.
+    #[serde(default)]
+    pub excluded: Vec<Excluded>,
 }
 
 /// Why a model runs where it does.

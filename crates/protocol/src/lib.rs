@@ -14,6 +14,7 @@ mod model;
 mod request;
 mod sampling;
 mod tool_event;
+mod tuning;
 
 pub use benchmark::{
     AccuracyMeasure, AccuracyReference, AccuracyReport, AdapterReport, BenchmarkProgress, BenchmarkReport,
@@ -26,6 +27,7 @@ pub use event::{
 };
 pub use load_options::{Device, Kv, LoadOptions, Quantize};
 pub use model::{CatalogueEntry, ModelInfo, ModelSource};
-pub use request::{GenerateOptions, Message, Request, Role};
+pub use request::{GenerateOptions, Message, Request, Role, Trials};
 pub use sampling::{LogProb, LogProbs, Sampling, SamplingDefaults};
 pub use tool_event::ToolEvent;
+pub use tuning::{Excluded, TuningReport, TuningRow, Verdict};

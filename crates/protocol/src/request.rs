@@ -32,7 +32,11 @@ pub enum Request {
         options: GenerateOptions,
     },
     /// Measures the loaded model on its device. What was in the KV cache is forgotten.
-    Benchmark,
+    Benchmark {
+        /// Whether kernels are tried before.
+        #[serde(default)]
+        trials: Trials,
+    },
     /// Ends the answer or the benchmark in progress after the token in flight, or the load in progress after the piece in
     /// flight.
     Stop,
@@ -41,6 +45,17 @@ pub enum Request {
         /// The model's address, as in `ModelSource::Url`.
         url: String,
     },
+}
+
+/// Whether a benchmark tries kernels. What comes of it holds from the next load on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trials {
+    /// No: what is known from the load is reported.
+    #[default]
+    Known,
+    /// Yes, whatever is known.
+    Anew,
 }
 
 /// Who wrote a message. The names are the chat templates' own.

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aside;
 mod error;
 mod fault;
 mod files;
@@ -31,6 +32,7 @@ mod source;
 mod speed;
 mod store;
 
+pub use aside::{Aside, MemoryAside};
 pub use error::{Kind, StoreError};
 pub use fault::Fault;
 pub use files::{Files, MemoryFiles};

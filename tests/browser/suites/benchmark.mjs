@@ -77,9 +77,33 @@ export async function benchmark({ browser }) {
     assert.equal(report.adapter.features.includes("subgroups"), browserName === "chromium");
     assert.equal(report.adapter.subgroup_sizes !== null, report.device.kernels === "subgroups");
     checkSpeeds(report, [16], (fraction) => fraction > 0 && fraction < 1);
+    assert.equal(report.tuning, null, "software adapters are tried only when a person asks");
+    assert.deepEqual([report.device.excluded, await app.has("tuning"), await app.has("excluded")], [[], false, false]);
+
+    await app.click("benchmark-try");
+    await until("the trials", async () => /Trying the kernels/.test(await app.text("benchmark-stage")), { seconds: 5 });
+    checkTuning((await finished(app)).tuning);
+    const rows = await tab.page.$$eval('[data-testid="tuning-row"]', (rows) => rows.map((row) => row.textContent));
+    assert.equal(rows.length, 3);
+    assert.equal(rows.filter((row) => row.includes("(chosen)")).length, 1, rows.join("; "));
+    assert.equal(await app.has("excluded"), false);
     await checkTroubles(tab);
     await tab.context.close();
   });
+}
+
+/** That every kind of kernels that the browser has was compared with the plain one and timed. */
+function checkTuning({ rows, chosen }) {
+  assert.deepEqual(rows.map(({ kernels }) => kernels), ["plain", "subgroups", "int8"]);
+  const [plain, subgroups, int8] = rows;
+  assert.equal(plain.verdict.is, "reference");
+  // Firefox has no subgroups; dot products of bytes are in both.
+  assert.equal(subgroups.verdict.is, browserName === "chromium" ? "right" : "untried", JSON.stringify(subgroups));
+  assert.equal(int8.verdict.is, "right", JSON.stringify(int8));
+  for (const { verdict, microseconds } of rows) {
+    assert.equal(microseconds > 0, verdict.is !== "untried", JSON.stringify(rows));
+  }
+  assert.ok(rows.some(({ kernels, microseconds }) => kernels === chosen && microseconds > 0), chosen);
 }
 
 /** The report behind the page's tables, once there is one. */

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, TransactionMode};
 use js_sys::{Array, ArrayBuffer, Object, Promise, Uint8Array};
-use store::{Hash, Record, Store, StoreError};
+use store::{Aside, Hash, Record, Store, StoreError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Crypto};
@@ -24,7 +24,7 @@ const VERSION: u32 = 1;
 /// Key: `[model, index]`; value: a Blob.
 const PIECES: &str = "pieces";
 
-/// Key: model; value: the record's bytes.
+/// Key: model; value: the record's bytes. And small values besides, whose keys no address begins as.
 const RECORDS: &str = "records";
 
 /// The models of this site.
@@ -153,6 +153,17 @@ impl Store for IndexedDb {
     }
 }
 
+impl Aside for IndexedDb {
+    async fn value(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.get(RECORDS, aside_key(name)).await?;
+        Ok(value.and_then(|value| value.dyn_into::<Uint8Array>().ok()).map(|bytes| bytes.to_vec()))
+    }
+
+    async fn keep_value(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.put(RECORDS, &aside_key(name), &Uint8Array::from(bytes), Durability::Strict).await
+    }
+}
+
 async fn digest(bytes: &[u8]) -> Option<Hash> {
     finish_digest(begin_digest(&Uint8Array::from(bytes))).await
 }
@@ -193,6 +204,10 @@ async fn open() -> Result<Connection, idb::Error> {
 
 fn piece_key(model: &str, index: u32) -> JsValue {
     Array::of2(&JsValue::from(model), &JsValue::from(index)).into()
+}
+
+fn aside_key(name: &str) -> JsValue {
+    JsValue::from(format!("aside {name}"))
 }
 
 /// A full disk is the one failure that a person can do something about.

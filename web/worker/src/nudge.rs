@@ -12,5 +12,10 @@ const PAUSE_MS: u32 = 4;
 
 /// What has to pass between two nudges; none for a browser that needs no nudges.
 pub(crate) fn pause() -> Option<Pause> {
-    user_agent()?.contains("Firefox").then(|| -> Pause { Rc::new(|| Box::pin(TimeoutFuture::new(PAUSE_MS))) })
+    user_agent()?.contains("Firefox").then(pauses)
+}
+
+/// A few milliseconds, again and again.
+pub(crate) fn pauses() -> Pause {
+    Rc::new(|| Box::pin(TimeoutFuture::new(PAUSE_MS)))
 }

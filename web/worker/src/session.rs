@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine::{Backend, Engine, EngineError, GenerateEvent, Origin, StopFlag};
+use engine::{Backend, Engine, EngineError, GenerateEvent, Origin, StopFlag, Tune, Tuner};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{
-    BenchmarkReport, Conversation, Event, Failure, FailureKind, GenerateOptions, LoadOptions, ModelSource,
-    Request,
+    BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Event, Failure, FailureKind,
+    GenerateOptions, LoadOptions, ModelSource, Request, Trials,
 };
 use store::NoStore;
 use web_sys::File;
@@ -109,9 +109,9 @@ impl Session {
                 let conversation = Conversation { tools, ..Conversation::from(messages) };
                 self.generate(turn, &conversation, &options, &stop).await;
             }
-            Request::Benchmark => {
+            Request::Benchmark { trials } => {
                 let stop = self.work.begin_answer(heard);
-                self.benchmark(&stop).await;
+                self.benchmark(trials, &stop).await;
             }
             Request::Forget { url } => self.forget(url).await,
             // Already heard: `Work::hear`.
@@ -143,7 +143,7 @@ impl Session {
                 if let Some(pause) = nudge::pause() {
                     engine.nudge_after(pause);
                 }
-                let (model, device) = (engine.info().clone(), engine.device().clone());
+                let (model, device) = (Box::new(engine.info().clone()), engine.device().clone());
                 tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
                 if matches!(engine.backend(), Backend::Cpu(_)) {
                     self.deputy = Asked::ask();
@@ -189,10 +189,15 @@ impl Session {
         }
     }
 
-    async fn benchmark(&mut self, stop: &StopFlag) {
+    async fn benchmark(&mut self, trials: Trials, stop: &StopFlag) {
         let Some(engine) = &mut self.engine else {
             return tell(&Event::Failed { turn: None, failure: no_model() });
         };
+        if trials == Trials::Anew {
+            let progress = BenchmarkProgress { stage: BenchmarkStage::Kernels, done: 0, total: 1 };
+            tell(&Event::Benchmarking { progress });
+            engine.try_kernels(&tuner(&self.store, Tune::Anew)).await;
+        }
         let on_progress = &mut |progress| tell(&Event::Benchmarking { progress });
         match engine.benchmark(stop, on_progress).await {
             Ok(Some(report)) => tell(&Event::Benchmarked { report: Box::new(with_browser(report)) }),
@@ -236,6 +241,16 @@ fn with_browser(mut report: BenchmarkReport) -> BenchmarkReport {
     report
 }
 
+/// What comes of trying kernels rests beside the models, wherever a model came from.
+fn tuner(store: &IndexedDb, when: Tune) -> Tuner<'_, IndexedDb> {
+    Tuner { aside: store, when, platform: &platform, pause: nudge::pauses() }
+}
+
+/// What bears on kernels and the device does not say.
+fn platform() -> String {
+    format!("{} {}", user_agent().unwrap_or_default(), vendor_and_architecture())
+}
+
 async fn load(
     source: ModelSource,
     options: LoadOptions,
@@ -244,10 +259,11 @@ async fn load(
 ) -> Result<Engine, Failure> {
     let options = options.into();
     let on_progress = &mut |progress| tell(&Event::Loading { progress });
+    let tuner = tuner(store, Tune::Once);
     let loaded = match source {
         ModelSource::Url { url, pieces } => {
             let site = Site::new(&url, &pieces).map_err(|error| EngineError::from(error).failure())?;
-            Engine::load(Origin { files: &site, store }, options, on_progress).await
+            Engine::load_tuned(Origin { files: &site, store }, options, &tuner, on_progress).await
         }
         ModelSource::File { name } => {
             if picked.is_empty() {
@@ -255,7 +271,7 @@ async fn load(
                 return Err(Failure { kind: FailureKind::ModelFile, message });
             }
             let files = Picked::new(picked, name);
-            Engine::load(Origin { files: &files, store: &NoStore }, options, on_progress).await
+            Engine::load_tuned(Origin { files: &files, store: &NoStore }, options, &tuner, on_progress).await
         }
     };
     loaded.map_err(|error| error.failure())

@@ -22,6 +22,9 @@ pub(crate) struct BenchArgs {
     /// How many times both are measured.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: u32,
+    /// Try all kernels on the GPU first, whatever is known of them, and print what came of it; --kernels still decides
+    #[arg(long)]
+    pub(crate) tune: bool,
     /// Print a list of rows, each as {"name":"…","value":…,"unit":"…"}
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,14 +8,17 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
-use engine::{Backend, DEFAULT_CONTEXT, Engine, Speculate};
-use gpu::{Counts, Tier};
+use engine::{Backend, DEFAULT_CONTEXT, Device, Engine, LoadOptions, Speculate, Tune};
+use gpu::{Counts, Tier, TierChoice};
+use protocol::Kernels;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
 use crate::memory::peak_memory;
 use crate::output::{print, print_json, tell};
-use crate::source::load;
+use crate::source::load_tuned;
+
+use super::tuning;
 
 /// Tokens that the counts are averaged over.
 const COUNTED: usize = 4;
@@ -60,9 +63,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     // The usual context, so that memory is what a chat takes, unless the prompt is longer than that.
     let context = Some(prompt_tokens + decode_tokens).filter(|needed| *needed > DEFAULT_CONTEXT);
     let start = Instant::now();
-    let mut engine = load(&args.model, args.device.load_options(context, args.kv))?;
+    let (options, tune) = tuned(args.device.load_options(context, args.kv), args);
+    let mut engine = load_tuned(&args.model, options, tune)?;
     let mut rows = vec![Row::figure("load", start.elapsed().as_secs_f64(), "s")];
     rows.extend(held_beside_buffers(&engine));
+    rows.extend(layers(&engine));
 
     // Counted first: that also runs every kernel once before speed is measured.
     let counts = counts_per_token(&mut engine)?;
@@ -98,6 +103,31 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         true => print_json(&rows),
         false => Ok(print(&table(&engine, &rows))?),
     }
+}
+
+/// Kernels are the GPU's, so whoever wants them tried gets one.
+fn tuned(options: LoadOptions, args: &BenchArgs) -> (LoadOptions, Tune) {
+    match (args.tune, options.device) {
+        (false, _) => (options, Tune::Once),
+        (true, Device::Fastest) => {
+            (LoadOptions { device: Device::Gpu(TierChoice::Auto), ..options }, Tune::Anew)
+        }
+        (true, _) => (options, Tune::Anew),
+    }
+}
+
+/// What a token takes in one layer by each kind of kernels, if they were tried.
+fn layers(engine: &Engine) -> Vec<Row> {
+    let rows = engine.tuning().map(|report| report.rows.as_slice()).unwrap_or_default();
+    let row = |row: &protocol::TuningRow| {
+        let name = match row.kernels {
+            Kernels::Subgroups => "a layer, with subgroups",
+            Kernels::Int8 => "a layer, in whole numbers",
+            _ => "a layer, without subgroups",
+        };
+        Some(Row::figure(name, row.microseconds?, "µs"))
+    };
+    rows.iter().filter_map(row).collect()
 }
 
 /// The most memory that the process has had so far, without the weights if they lie in it, as a software GPU's do.
@@ -208,6 +238,7 @@ fn table(engine: &Engine, rows: &[Row]) -> String {
         }
         table.push('\n');
     }
+    engine.tuning().into_iter().for_each(|report| table.push_str(&tuning::table(report)));
     table
 }
 

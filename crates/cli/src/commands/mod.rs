@@ -11,7 +11,10 @@ mod perplexity;
 mod stream;
 mod synthesize;
 mod text;
+mod tuning;
 mod verify;
+
+pub(crate) use tuning::kernels_name;
 
 use anyhow::Result;
 

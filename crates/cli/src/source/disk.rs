@@ -22,11 +22,7 @@ pub(crate) struct DiskStore {
 impl DiskStore {
     /// The store in the user's cache folder, if the environment tells of one.
     pub(crate) fn of_user() -> Option<DiskStore> {
-        let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let caches = variable("XDG_CACHE_HOME")
-            .or_else(|| variable("LOCALAPPDATA"))
-            .or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-        Some(DiskStore { folder: caches.join("pronk").join("pieces") })
+        Some(DiskStore { folder: cache_folder()?.join("pieces") })
     }
 
     fn folder(&self, model: &str) -> PathBuf {
@@ -72,7 +68,17 @@ impl Store for DiskStore {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+/// Where the user's caches have room for pronk's, if the environment tells of such a place.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = variable("XDG_CACHE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("pronk"))
+}
+
+/// What a file holds; none if it is not there.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -80,7 +86,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+/// Puts bytes in a file, whole or not at all.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let part = part(path);
     write_and_rename(path, &part, bytes).map_err(|error| {
         // What is left of a failed write helps nobody, least of all on a full disk.

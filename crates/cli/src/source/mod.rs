@@ -1,5 +1,6 @@
 //! Where a model's bytes come from: files of this machine, or a server with the disk as its cache.
 
+mod aside;
 mod disk;
 mod file;
 mod folder;
@@ -10,16 +11,21 @@ mod weights;
 pub(crate) use weights::{Weights, open_weights};
 
 use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chat::{Template, Tokenizer};
-use engine::{Engine, EngineError, LoadOptions, Origin};
+use engine::{Engine, EngineError, LoadOptions, Origin, Pause, Tune, Tuner};
+use protocol::Excluded;
 use store::{Files, NoStore, Store};
 
 use crate::args::{GuessArgs, ModelArgs};
+use crate::commands::kernels_name;
 use crate::location::Location;
 use crate::output::tell;
 use crate::progress::LoadBar;
+use aside::DiskAside;
 use disk::DiskStore;
 use folder::Folder;
 use site::Site;
@@ -61,25 +67,42 @@ pub(crate) fn read_folder_header(path: &Path) -> Result<engine::Header> {
     Ok(header_from(&open(path)?, &NoStore)?)
 }
 
-/// Loads a model, with a bar on stderr if that is a terminal.
+/// Loads a model, with a bar on stderr if that is a terminal. Kernels are tried on a GPU that has not met it yet.
 pub(crate) fn load(model: &ModelArgs, options: LoadOptions) -> Result<Engine> {
+    load_tuned(model, options, Tune::Once)
+}
+
+/// The same; says when kernels are tried.
+pub(crate) fn load_tuned(model: &ModelArgs, options: LoadOptions, when: Tune) -> Result<Engine> {
+    let kept = tuning(model, when);
     let engine = match &model.location {
-        Location::Path(path) => load_from(&open(path)?, &NoStore, options, LoadBar::new("Reading")),
+        Location::Path(path) => load_from(&open(path)?, &NoStore, options, kept, LoadBar::new("Reading")),
         Location::Url(url) => {
             let (site, bar) = (Site::new(url)?, LoadBar::new("Downloading"));
             match cache(model)? {
-                Some(disk) => load_from(&site, &disk, options, bar),
-                None => load_from(&site, &NoStore, options, bar),
+                Some(disk) => load_from(&site, &disk, options, kept, bar),
+                None => load_from(&site, &NoStore, options, kept, bar),
             }
         }
     }?;
     for warning in &engine.info().warnings {
         tell(&format!("pronk: {warning}"));
     }
+    for Excluded { kernels, reason } in &engine.device().excluded {
+        tell(&format!("pronk: Kernels {} are not used on this device. {reason}", kernels_name(*kernels)));
+    }
     if let Some(failure) = engine.not_stored() {
         tell(&format!("pronk: The model runs, but was not kept for the next time. {}", failure.message));
     }
     Ok(engine)
+}
+
+/// Where what comes of trying kernels is kept, and when they are tried: not by itself where nothing is kept, since that would
+/// be each time.
+fn tuning(model: &ModelArgs, when: Tune) -> (DiskAside, Tune) {
+    let aside = if model.no_cache { DiskAside::nowhere() } else { DiskAside::of_user() };
+    let when = if when == Tune::Once && !aside.keeps() { Tune::Never } else { when };
+    (aside, when)
 }
 
 /// The same, with tokens guessed ahead as `guess` says.
@@ -113,7 +136,12 @@ fn load_from<F: Files, T: Store>(
     files: &F,
     store: &T,
     options: LoadOptions,
+    (aside, when): (DiskAside, Tune),
     bar: LoadBar,
 ) -> Result<Engine, EngineError> {
-    pollster::block_on(Engine::load(Origin { files, store }, options, &mut |progress| bar.show(&progress)))
+    // Nothing else waits on this thread.
+    let pause: Pause = Rc::new(|| Box::pin(async { std::thread::sleep(Duration::from_millis(1)) }));
+    let tuner = Tuner { aside: &aside, when, platform: &|| "terminal".to_owned(), pause };
+    let on_progress = &mut |progress| bar.show(&progress);
+    pollster::block_on(Engine::load_tuned(Origin { files, store }, options, &tuner, on_progress))
 }

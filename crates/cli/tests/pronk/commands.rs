@@ -286,6 +286,40 @@ fn bench_prints_rows_for_xtask() {
 }
 
 #[test]
+fn bench_tries_kernels_when_asked_and_takes_those_that_were_named() {
+    let arguments = [
+        "bench",
+        MODEL,
+        "--tune",
+        "--prompt-tokens",
+        "4",
+        "--decode-tokens",
+        "2",
+        "--runs",
+        "1",
+        "--no-cache",
+    ];
+    let bench = pronk(&arguments);
+    let text = &bench.stdout;
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(" µs a layer")).collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!(lines.iter().filter(|line| line.ends_with("<- chosen")).count(), 1, "{text}");
+    assert!(lines[0].contains("without subgroups") && lines[0].contains("compared with"), "{text}");
+    assert!(lines[1..].iter().all(|line| line.contains("right, off by")), "{text}");
+
+    let dispatches = |kernels: &str| {
+        let bench = pronk(&[arguments.as_slice(), &["--json", "--kernels", kernels]].concat());
+        let rows: Value = serde_json::from_str(&bench.stdout).unwrap();
+        let rows = rows.as_array().unwrap();
+        let layers = rows.iter().filter(|row| row["name"].as_str().unwrap().starts_with("a layer, ")).count();
+        assert_eq!(layers, 3, "{bench:?}");
+        rows.iter().find(|row| row["name"] == "dispatches a token").unwrap()["value"].as_f64().unwrap()
+    };
+    // The roundings show which of them run.
+    assert_eq!(dispatches("int8") - dispatches("plain"), 13.0);
+}
+
+#[test]
 fn perplexity_is_the_same_on_every_device_and_nothing_is_lost_against_itself() {
     let scratch = Scratch::new();
     let text = "The quick brown fox jumps over the lazy dog, and then it rests. ".repeat(4);

@@ -57,6 +57,7 @@ impl Engine {
             device: self.device.clone(),
             adapter: self.gpu().map(adapter_report),
             accuracy,
+            tuning: self.tuning.clone(),
             read_bytes_per_second: ceiling.read_bytes_per_second,
             weight_bytes_per_token: ceiling.weight_bytes,
             speeds: measured.into_iter().map(|(tokens, rates)| ceiling.report(tokens, rates)).collect(),

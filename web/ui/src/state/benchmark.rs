@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::{BenchmarkProgress, BenchmarkReport, Request};
+use protocol::{BenchmarkProgress, BenchmarkReport, Request, Trials};
 
 use super::State;
 
@@ -35,12 +35,12 @@ impl State {
         self.answer.is_none() && self.blocker().is_none()
     }
 
-    pub(super) fn start_benchmark(&mut self) {
+    pub(super) fn start_benchmark(&mut self, trials: Trials) {
         if !self.can_benchmark() {
             return;
         }
         self.alerts.clear();
-        self.request(Request::Benchmark);
+        self.request(Request::Benchmark { trials });
         self.benchmark = BenchmarkPhase::Running { progress: None, stopping: false };
         self.status = "The benchmark is running…";
     }

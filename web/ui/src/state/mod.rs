@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use protocol::{
     CatalogueEntry, DeviceReport, Event, Failure, LoadOptions, LoadProgress, ModelInfo, ModelSource, Request,
-    Sampling, Usage,
+    Sampling, Trials, Usage,
 };
 
 pub(crate) use benchmark::BenchmarkPhase;
@@ -194,8 +194,8 @@ pub(crate) enum Action {
     Regenerate,
     /// Stop the answer or the benchmark.
     Stop,
-    /// Measure the model.
-    StartBenchmark,
+    /// Measure the model, and try its kernels before, perhaps.
+    StartBenchmark(Trials),
     /// The page's address has changed.
     Routed(Route),
     /// Put the conversation away.

@@ -46,7 +46,7 @@ impl State {
                 self.stop_answer();
                 self.stop_benchmark();
             }
-            Action::StartBenchmark => self.start_benchmark(),
+            Action::StartBenchmark(trials) => self.start_benchmark(trials),
             Action::Routed(route) => self.route = route,
             Action::NewChat => self.new_chat(),
             Action::BringBack => self.bring_back(),
@@ -61,7 +61,7 @@ impl State {
                 self.catalogue = catalogue.into();
             }
             Event::Loading { progress } => self.load_came_further(progress),
-            Event::Loaded { model, device, not_stored } => self.load_done(model, device, not_stored),
+            Event::Loaded { model, device, not_stored } => self.load_done(*model, device, not_stored),
             Event::LoadStopped => self.load_stopped(),
             Event::Benchmarking { progress } => self.benchmark_came_further(progress),
             Event::Benchmarked { report } => self.benchmark_done(*report),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use protocol::{
     CatalogueEntry, Device, DeviceReason, DeviceReport, Event, Failure, FailureKind, FinishReason, Json,
     Kernels, Kv, LoadOptions, LoadProgress, LoadStage, ModelInfo, ModelSource, Quantize, Request, Role,
-    SamplingDefaults, ToolCall, ToolEvent, Usage,
+    SamplingDefaults, ToolCall, ToolEvent, Trials, Usage,
 };
 use yew::Reducible;
 
@@ -51,7 +51,7 @@ fn progress(done_bytes: u64) -> LoadProgress {
 
 fn loaded() -> Event {
     Event::Loaded {
-        model: ModelInfo {
+        model: Box::new(ModelInfo {
             name: "demo 8k mix".to_owned(),
             bytes: 100,
             parameters: 10,
@@ -64,13 +64,14 @@ fn loaded() -> Event {
             kv: Kv::F16,
             kv_bytes_per_token: 23_040,
             warnings: Vec::new(),
-        },
+        }),
         device: DeviceReport {
             adapter: "lavapipe".to_owned(),
             software: true,
             kernels: Kernels::Plain,
             reason: DeviceReason::Asked,
             device_bytes: 100,
+            excluded: Vec::new(),
         },
         not_stored: None,
     }
@@ -235,7 +236,8 @@ fn posts(state: &State) -> String {
     let words = state.outbox.iter().map(|outgoing| match &outgoing.request {
         Request::Load { .. } => "load",
         Request::Generate { .. } => "generate",
-        Request::Benchmark => "benchmark",
+        Request::Benchmark { trials: Trials::Known } => "benchmark",
+        Request::Benchmark { trials: Trials::Anew } => "benchmark with trials",
         Request::Stop => "stop",
         Request::Forget { .. } => "forget",
     });

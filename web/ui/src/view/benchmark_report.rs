@@ -9,6 +9,7 @@ use protocol::{
 use yew::{Html, Properties, component, html};
 
 use super::copy_button::CopyButton;
+use super::tuning::tuning;
 use crate::format::{bytes, count, rate, seconds, share, speed};
 use crate::platform;
 
@@ -29,6 +30,7 @@ pub(super) fn Report(props: &ReportProps) -> Html {
             <h3>{ "Speed" }</h3>
             { speeds(&report.speeds) }
             { for report.left_out.iter().map(left_out) }
+            { for report.tuning.iter().map(tuning) }
             <h3>{ "Device and model" }</h3>
             <table>
                 <tbody>

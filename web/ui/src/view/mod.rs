@@ -20,6 +20,7 @@ mod sampling;
 mod slow_note;
 mod stats;
 mod transcript;
+mod tuning;
 mod wanted;
 mod welcome;
 

@@ -13,6 +13,7 @@ use super::load_options::LoadChoices;
 use super::progress::Progress;
 use super::sampling::SamplingChoices;
 use super::slow_note::slow_note;
+use super::tuning::excluded_note;
 use crate::platform;
 use crate::route::Route;
 use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
@@ -49,6 +50,7 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                 }
                 if let ModelPhase::Loaded(loaded) = &props.model {
                     { slow_note(Some(loaded)) }
+                    { excluded_note(Some(loaded)) }
                 }
                 if let ModelPhase::Loading(loading) = &props.model {
                     <Progress

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use yew::{Callback, Html, Properties, component, html};
 
 use super::slow_note::slow_note;
+use super::tuning::excluded_note;
 use crate::state::{Action, Loaded};
 
 /// Small models do these well enough to be worth a first click.
@@ -38,6 +39,7 @@ pub(super) fn Welcome(props: &WelcomeProps) -> Html {
                     }) }
                 </ul>
                 { slow_note(props.loaded.as_deref()) }
+                { excluded_note(props.loaded.as_deref()) }
                 <p class="note">{ "Models make mistakes, small ones many. Check what matters." }</p>
                 if props.can_bring_back {
                     <button

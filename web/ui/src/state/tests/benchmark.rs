@@ -7,6 +7,8 @@ use protocol::{
 use super::*;
 use crate::route::Route;
 
+const START: Action = Action::StartBenchmark(Trials::Known);
+
 fn benchmarking() -> Event {
     let progress = BenchmarkProgress { stage: BenchmarkStage::Bandwidth, done: 1, total: 5 };
     Event::Benchmarking { progress }
@@ -28,10 +30,11 @@ fn benchmarked() -> Event {
     let report = BenchmarkReport {
         version: "1".to_owned(),
         browser: None,
-        model,
+        model: *model,
         device,
         adapter: None,
         accuracy,
+        tuning: None,
         read_bytes_per_second: None,
         weight_bytes_per_token: None,
         speeds: Vec::new(),
@@ -43,13 +46,15 @@ fn benchmarked() -> Event {
 
 /// A page on which a benchmark is running, after an answer.
 fn running() -> State {
-    post(&after(&phase("answered"), [Action::Routed(Route::Benchmark), Action::StartBenchmark]))
+    post(&after(&phase("answered"), [Action::Routed(Route::Benchmark), START]))
 }
 
 #[test]
 fn it_starts_where_a_question_would_be_answered() {
     const STARTS: &str = "benchmark running; posts [benchmark]";
-    check(Action::StartBenchmark, ["", "", "", STARTS, "", STARTS, ""]);
+    check(START, ["", "", "", STARTS, "", STARTS, ""]);
+    const TRIES: &str = "benchmark running; posts [benchmark with trials]";
+    check(Action::StartBenchmark(Trials::Anew), ["", "", "", TRIES, "", TRIES, ""]);
     check(Action::Routed(Route::Benchmark), ["route Benchmark"; 7]);
     check(Action::Routed(Route::Chat), [""; 7]);
     for event in [benchmarking(), benchmarked(), Event::BenchmarkStopped] {
@@ -68,7 +73,7 @@ fn while_it_runs_nothing_else_does() {
         (Action::Ask("q".to_owned()), ""),
         (Action::Send, ""),
         (Action::Regenerate, ""),
-        (Action::StartBenchmark, ""),
+        (START, ""),
         (Action::Routed(Route::Chat), "route Chat"),
         (Action::NewChat, "route Chat; talk []; away [q? a.EndOfTurn]"),
         (Action::Stop, "benchmark stopping; posts [stop]"),
@@ -105,7 +110,7 @@ fn what_was_found_stays_until_the_next_one_starts() {
     assert_eq!((done.busy(), done.blocker()), (None, None));
     let asked = after(&done, [Action::Ask("q".to_owned())]);
     assert_eq!(asked.benchmark, done.benchmark);
-    let again = after(&done, [Action::StartBenchmark]);
+    let again = after(&done, [START]);
     assert_eq!(difference(&done, &again), "benchmark running; posts [benchmark]");
 }
 

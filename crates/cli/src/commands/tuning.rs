@@ -1,0 +1,64 @@
+//! What came of trying kernels, as a table.
+
+use std::fmt::Write;
+
+use protocol::{Kernels, TuningReport, TuningRow, Verdict};
+
+/// How people name kernels, after the word itself.
+pub(crate) fn kernels_name(kernels: Kernels) -> &'static str {
+    match kernels {
+        Kernels::Plain => "without subgroups",
+        Kernels::Subgroups => "with subgroups",
+        Kernels::Int8 => "in whole numbers",
+        Kernels::Simd => "of the processor",
+        Kernels::Reference => "of the reference",
+    }
+}
+
+/// A line for each kind of kernels, and the one that was chosen.
+pub(super) fn table(report: &TuningReport) -> String {
+    let mut table = format!("kernels, tried in {:.1} s on one made-up layer\n", report.seconds);
+    for TuningRow { kernels, verdict, microseconds } in &report.rows {
+        let time = microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
+        let mark = if *kernels == report.chosen { "  <- chosen" } else { "" };
+        let name = kernels_name(*kernels);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(table, "  {name:38} {time:>10} µs a layer  {}{mark}", words(verdict));
+    }
+    table
+}
+
+fn words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Reference => "what the others are compared with".to_owned(),
+        Verdict::Right { deviation } => format!("right, off by {deviation:.1e}"),
+        Verdict::Wrong { deviation: Some(deviation), bound } => {
+            format!("wrong, off by {deviation:.1e} where {bound:.0e} is allowed")
+        }
+        Verdict::Wrong { deviation: None, .. } => "wrong, not a number".to_owned(),
+        Verdict::Failed { reason } => format!("failed: {reason}"),
+        Verdict::Untried { reason } => format!("not tried: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_line_and_one_is_chosen() {
+        let row = |kernels, verdict, microseconds| TuningRow { kernels, verdict, microseconds };
+        let wrong = Verdict::Wrong { deviation: Some(0.25), bound: 1e-3 };
+        let rows = vec![
+            row(Kernels::Plain, Verdict::Reference, Some(123.45)),
+            row(Kernels::Subgroups, wrong, None),
+            row(Kernels::Int8, Verdict::Right { deviation: 1e-4 }, Some(99.0)),
+        ];
+        let table = table(&TuningReport { rows, chosen: Kernels::Int8, seconds: 1.25 });
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines.len(), 4, "{table}");
+        assert!(lines[1].contains("without subgroups") && lines[1].contains("123.5 µs a layer"), "{table}");
+        assert!(lines[2].contains("– µs") && lines[2].contains("wrong, off by 2.5e-1 where 1e-3"), "{table}");
+        assert!(lines[3].ends_with("right, off by 1.0e-4  <- chosen"), "{table}");
+    }
+}

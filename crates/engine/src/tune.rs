@@ -1,0 +1,157 @@
+//! Choosing kernels by trying them: on the device at hand, on a made-up layer of the model, once.
+//!
+//! ```text
+//! adapter, browser, shapes and types, shaders -> a name -> Book: what is known by it -> the kernels to take
+//!                                                          ^ a mark before each trial, and what came of them all
+//!        Stand: a device of its own with the layer -> Trials: compare each with the plain ones, then time those that are right
+//! ```
+//!
+//! A GPU that computes wrongly, hangs or takes the browser's GPU process down does so here, before a word is answered, and
+//! with the kernels that do so excluded from then on. Software adapters are left with what is known of them, since it is
+//! the same for all, and a trial takes them long.
+
+mod book;
+mod stand;
+#[cfg(test)]
+mod tests;
+mod trials;
+mod within;
+
+use std::time::Duration;
+
+use gpu::{Gpu, Pause, TierChoice};
+use llama::{Outline, SOURCES_HASH};
+use protocol::{Excluded, Kernels, TuningReport};
+use store::{Aside, Hash, NoStore};
+
+use crate::Engine;
+use crate::backend::{Backend, kernels};
+use book::Book;
+use stand::DeviceStand;
+use trials::Trials;
+
+/// How long kernels may take to be compiled and to answer. None that are right take a tenth of that.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The same where the CPU stands for a GPU.
+const SOFTWARE_LIMIT: Duration = Duration::from_secs(300);
+
+/// When kernels are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tune {
+    /// Never: the device gets those that suit its kind.
+    Never,
+    /// On a GPU, the first time that it meets the model, unless kernels were asked for by name.
+    Once,
+    /// Now, whatever is known and whatever the device is.
+    Anew,
+}
+
+/// Tries kernels, and remembers what came of it.
+pub struct Tuner<'a, A> {
+    /// Where it is remembered.
+    pub aside: &'a A,
+    /// When they are tried.
+    pub when: Tune,
+    /// What bears on kernels and is not the device's: the browser, and what only it knows of the adapter. Asked once the
+    /// device is open.
+    pub platform: &'a dyn Fn() -> String,
+    /// Some milliseconds, between two looks at the clock.
+    pub pause: Pause,
+}
+
+/// Whether kernels were asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Any,
+    Named,
+}
+
+/// What is known of a device's kernels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Tuned {
+    pub(crate) excluded: Vec<Excluded>,
+    pub(crate) report: Option<TuningReport>,
+}
+
+impl Tuner<'static, NoStore> {
+    /// Tries nothing.
+    pub fn never() -> Tuner<'static, NoStore> {
+        let pause: Pause = std::rc::Rc::new(|| Box::pin(std::future::pending()));
+        Tuner { aside: &NoStore, when: Tune::Never, platform: &String::new, pause }
+    }
+}
+
+impl<A: Aside> Tuner<'_, A> {
+    /// Turns a device to the kernels that are best for a model, unless others were asked for by name.
+    pub(crate) async fn settle(&self, gpu: &Gpu, outline: &Outline, wish: Wish) -> Tuned {
+        let is_for_itself = wish == Wish::Any && !gpu.report().software;
+        let tuned = match self.when {
+            Tune::Anew => self.try_all(gpu, outline).await,
+            Tune::Once if is_for_itself => self.known_or_tried(gpu, outline).await,
+            Tune::Once | Tune::Never => Tuned::default(),
+        };
+        let chosen = tuned.report.as_ref().map(|report| report.chosen);
+        if let (Some(chosen), Wish::Any) = (chosen.filter(|chosen| *chosen != kernels(gpu.tier())), wish) {
+            // They were right a moment ago, or in an earlier visit. If they are not even there now, the others stay.
+            drop(gpu.turn_to(tier(chosen)).await);
+        }
+        tuned
+    }
+
+    /// Tries all kernels, whatever is known. Those that are excluded stay so.
+    pub(crate) async fn try_all(&self, gpu: &Gpu, outline: &Outline) -> Tuned {
+        self.tried(gpu, outline, self.book(gpu, outline).await).await
+    }
+
+    async fn known_or_tried(&self, gpu: &Gpu, outline: &Outline) -> Tuned {
+        let book = self.book(gpu, outline).await;
+        if book.report().is_some() {
+            return Tuned { excluded: book.all_excluded().to_vec(), report: book.report().cloned() };
+        }
+        self.tried(gpu, outline, book).await
+    }
+
+    async fn tried(&self, gpu: &Gpu, outline: &Outline, mut book: Book<'_, A>) -> Tuned {
+        let limit = if gpu.report().software { SOFTWARE_LIMIT } else { LIMIT };
+        let stand = DeviceStand::new(outline.clone(), limit, self.pause.clone());
+        let report = Trials::new(stand, &mut book, limit, self.pause.clone()).run(kernels(gpu.tier())).await;
+        book.conclude(&report).await;
+        Tuned { excluded: book.all_excluded().to_vec(), report: Some(report) }
+    }
+
+    async fn book(&self, gpu: &Gpu, outline: &Outline) -> Book<'_, A> {
+        Book::open(self.aside, &name(gpu, &(self.platform)(), outline, SOURCES_HASH)).await
+    }
+}
+
+impl Engine {
+    /// What came of trying kernels, now or in an earlier visit; none where that was not done.
+    pub fn tuning(&self) -> Option<&TuningReport> {
+        self.tuning.as_ref()
+    }
+
+    /// Tries all kernels beside the loaded model, if a GPU has it. What comes of it holds from the next load on.
+    pub async fn try_kernels<A: Aside>(&mut self, tuner: &Tuner<'_, A>) {
+        let Backend::Gpu(model) = &self.backend else { return };
+        let Tuned { excluded, report } = tuner.try_all(model.gpu(), &self.outline).await;
+        (self.device.excluded, self.tuning) = (excluded, report);
+    }
+}
+
+/// What it is all known by.
+fn name(gpu: &Gpu, platform: &str, outline: &Outline, sources: u64) -> String {
+    let report = gpu.report();
+    let (version, features) = (env!("CARGO_PKG_VERSION"), report.features.join(" "));
+    let parts = [platform, &report.adapter, &report.driver, &features, &outline.description(), version];
+    format!("kernels {}", Hash::of(format!("{}\n{sources:016x}", parts.join("\n")).as_bytes()))
+}
+
+/// The device's word for kernels.
+fn tier(kernels: Kernels) -> TierChoice {
+    match kernels {
+        Kernels::Subgroups => TierChoice::Subgroups,
+        Kernels::Int8 => TierChoice::Int8,
+        Kernels::Plain | Kernels::Simd | Kernels::Reference => TierChoice::Plain,
+    }
+}

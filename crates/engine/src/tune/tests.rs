@@ -1,0 +1,302 @@
+//! Trials on a stand whose kernels do as they are told, and one on a device.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use format::{Checkpoint, Gguf};
+use llama::KvType;
+use pollster::block_on;
+use protocol::{TuningRow, Verdict};
+use store::{Fault as StoreFault, MemoryAside, StoreError};
+
+use super::stand::{Fault, Stand};
+use super::*;
+
+use Kernels::{Int8, Plain, Subgroups};
+
+const SOON: Duration = Duration::from_millis(20);
+
+pub(super) fn pause() -> Pause {
+    Rc::new(|| Box::pin(async { std::thread::sleep(Duration::from_millis(1)) }))
+}
+
+/// What kernels do.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    /// Are off by so many standard deviations, and take so many microseconds a layer.
+    Give(f32, f64),
+    Nan,
+    Hang,
+    /// Hang once they have computed right.
+    HangLater,
+    NotCompile,
+    NotExist,
+}
+
+use Does::{Give, Hang, HangLater, Nan, NotCompile, NotExist};
+
+/// What the plain kernels give: of standard deviation 1.
+const OUTPUT: [f32; 4] = [1.0, -1.0, 1.0, -1.0];
+
+struct FakeStand {
+    does: [Does; 3],
+    asked: Rc<RefCell<Vec<Kernels>>>,
+}
+
+impl FakeStand {
+    fn does(&self, kernels: Kernels) -> Does {
+        self.does[[Plain, Subgroups, Int8].iter().position(|known| *known == kernels).unwrap()]
+    }
+}
+
+impl Stand for FakeStand {
+    async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
+        self.asked.borrow_mut().push(kernels);
+        let off_by =
+            |error: f32| OUTPUT.iter().enumerate().map(move |(at, x)| if at == 2 { x + error } else { *x });
+        match self.does(kernels) {
+            Give(error, _) => Ok(off_by(error).collect()),
+            Nan => Ok(off_by(f32::NAN).collect()),
+            HangLater => Ok(OUTPUT.to_vec()),
+            Hang => std::future::pending().await,
+            NotCompile => Err(Fault::Failed("The GPU refused a plan.".to_owned())),
+            NotExist => Err(Fault::Unable("There are none.".to_owned())),
+        }
+    }
+
+    async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
+        match self.does(kernels) {
+            Give(_, microseconds) => Ok(microseconds * 1e-6 * times as f64),
+            _ => std::future::pending().await,
+        }
+    }
+
+    fn abandon(&mut self, _fault: &Fault) {}
+}
+
+/// What comes of trying, which kernels were asked for an output, and what is excluded after it.
+fn try_with(
+    aside: &MemoryAside,
+    does: [Does; 3],
+    untried: Kernels,
+) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
+    let asked = Rc::default();
+    let stand = FakeStand { does, asked: Rc::clone(&asked) };
+    let mut book = block_on(Book::open(aside, "here"));
+    let report = block_on(Trials::new(stand, &mut book, SOON, pause()).run(untried));
+    block_on(book.conclude(&report));
+    let excluded = block_on(Book::open(aside, "here")).all_excluded().to_vec();
+    (report, asked.take(), excluded)
+}
+
+#[track_caller]
+fn check(does: [Does; 3], chosen: Kernels, excluded: &[(Kernels, &str)]) {
+    let (report, _, found) = try_with(&MemoryAside::default(), does, Subgroups);
+    assert_eq!(report.chosen, chosen, "{does:?}: {report:?}");
+    let found: Vec<_> = found.iter().map(|it| (it.kernels, it.reason.as_str())).collect();
+    assert_eq!(found, excluded, "{does:?}");
+    for TuningRow { kernels, verdict, microseconds } in &report.rows {
+        let is_right = matches!(verdict, Verdict::Reference | Verdict::Right { .. });
+        assert_eq!(microseconds.is_some(), is_right, "{does:?}: {kernels:?}");
+    }
+}
+
+#[test]
+fn the_fastest_of_those_that_are_right_is_chosen() {
+    check([Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 60.0)], Subgroups, &[]);
+    check([Give(0.0, 30.0), Give(1e-4, 40.0), Give(1e-3, 60.0)], Plain, &[]);
+    check([Give(0.0, 50.0), Give(1e-4, 40.0), Give(9e-3, 20.0)], Int8, &[]);
+    // A tie changes nothing.
+    check([Give(0.0, 39.0), Give(1e-4, 40.0), Give(1e-3, 39.5)], Subgroups, &[]);
+    // What is not there is not held against it.
+    check([Give(0.0, 50.0), NotExist, Give(1e-3, 60.0)], Plain, &[]);
+    check([Give(0.0, 50.0), NotExist, NotExist], Plain, &[]);
+}
+
+#[test]
+fn wrong_ones_are_excluded_however_fast_they_are() {
+    let wrong = |found: &str, allowed: &str| {
+        format!("They compute wrongly: off by {found} standard deviations, where {allowed} is allowed.")
+    };
+    check(
+        [Give(0.0, 50.0), Give(2e-3, 1.0), Give(1e-3, 60.0)],
+        Plain,
+        &[(Subgroups, &wrong("2.0e-3", "1e-3"))],
+    );
+    check(
+        [Give(0.0, 50.0), Give(1e-4, 40.0), Give(0.5, 1.0)],
+        Subgroups,
+        &[(Int8, &wrong("5.0e-1", "1e-2"))],
+    );
+    check([Give(0.0, 50.0), Nan, NotExist], Plain, &[(Subgroups, "What they compute is not a number.")]);
+}
+
+#[test]
+fn those_that_hang_or_do_not_compile_are_excluded() {
+    const IN_VAIN: &str = "They did not answer within 0 seconds.";
+    const REFUSED: &str = "The GPU refused a plan.";
+    check([Give(0.0, 50.0), Hang, Give(1e-3, 40.0)], Int8, &[(Subgroups, IN_VAIN)]);
+    check([Give(0.0, 50.0), HangLater, Give(1e-3, 60.0)], Plain, &[(Subgroups, IN_VAIN)]);
+    check([Give(0.0, 50.0), NotCompile, NotCompile], Plain, &[(Subgroups, REFUSED), (Int8, REFUSED)]);
+}
+
+#[test]
+fn without_the_plain_ones_nothing_is_known() {
+    for does in [Nan, Hang, NotCompile, NotExist] {
+        let aside = MemoryAside::default();
+        let (report, asked, excluded) = try_with(&aside, [does, Give(0.0, 1.0), Give(0.0, 1.0)], Subgroups);
+        assert_eq!((report.chosen, asked, excluded), (Subgroups, vec![Plain], Vec::new()), "{does:?}");
+        assert!(report.rows.iter().all(|row| matches!(row.verdict, Verdict::Untried { .. })), "{report:?}");
+        assert!(block_on(Book::open(&aside, "here")).report().is_none(), "{does:?}: it is tried again");
+    }
+}
+
+#[test]
+fn those_that_are_excluded_are_not_tried_again() {
+    let aside = MemoryAside::default();
+    let (_, asked, first) = try_with(&aside, [Give(0.0, 50.0), Hang, Give(1e-3, 60.0)], Subgroups);
+    assert_eq!(asked, [Plain, Subgroups, Int8]);
+    let (report, asked, again) =
+        try_with(&aside, [Give(0.0, 50.0), Give(0.0, 1.0), Give(1e-3, 60.0)], Subgroups);
+    assert_eq!((report.chosen, asked, again), (Plain, vec![Plain, Int8], first));
+}
+
+/// A visit that ends in the middle of a trial.
+fn go_down_with(aside: &MemoryAside, kernels: Kernels) {
+    let mut book = block_on(Book::open(aside, "here"));
+    block_on(book.begin(kernels)).unwrap();
+}
+
+#[test]
+fn those_that_take_the_page_down_twice_are_excluded() {
+    let right = [Give(0.0, 50.0), Give(0.0, 1.0), Give(1e-3, 60.0)];
+    for (visits, excluded) in [(1, false), (2, true), (3, true)] {
+        let aside = MemoryAside::default();
+        (0..visits).for_each(|_| go_down_with(&aside, Subgroups));
+        let (report, asked, found) = try_with(&aside, right, Subgroups);
+        assert_eq!(asked.contains(&Subgroups), !excluded, "{visits}");
+        assert_eq!(report.chosen, if excluded { Plain } else { Subgroups }, "{visits}");
+        assert_eq!(found.iter().any(|it| it.kernels == Subgroups), excluded, "{visits}");
+    }
+    // Even if an earlier visit has chosen them.
+    let aside = MemoryAside::default();
+    assert_eq!(try_with(&aside, right, Subgroups).0.chosen, Subgroups);
+    for known in [true, true, false] {
+        assert_eq!(block_on(Book::open(&aside, "here")).report().is_some(), known);
+        go_down_with(&aside, Subgroups);
+    }
+    // A trial that ends takes the marks back.
+    let aside = MemoryAside::default();
+    for _ in 0..2 {
+        go_down_with(&aside, Int8);
+        assert_eq!(try_with(&aside, right, Subgroups).2, []);
+    }
+}
+
+#[test]
+fn what_cannot_be_marked_is_not_tried() {
+    let aside = MemoryAside::default();
+    // The first call opens the book, the second would be the mark.
+    aside.plan(1, StoreFault::Fail(StoreError::Storage { detail: "full".into() }));
+    let (report, asked, _) = try_with(&aside, [Give(0.0, 50.0); 3], Subgroups);
+    assert_eq!((report.chosen, asked), (Subgroups, Vec::new()));
+}
+
+#[test]
+fn damaged_notes_are_none() {
+    let changes: [fn(&mut Vec<u8>); 5] = [
+        |bytes| bytes[0] ^= 1,
+        |bytes| bytes[100] ^= 1,
+        |bytes| bytes.truncate(80),
+        Vec::clear,
+        |bytes| bytes.fill(0xFF),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let aside = MemoryAside::default();
+        let (report, _, excluded) = try_with(&aside, [Give(0.0, 50.0), Hang, Give(1e-3, 60.0)], Subgroups);
+        let book = block_on(Book::open(&aside, "here"));
+        assert_eq!((book.report(), book.all_excluded()), (Some(&report), &excluded[..]));
+        aside.damage(change);
+        let book = block_on(Book::open(&aside, "here"));
+        assert_eq!((book.report(), book.all_excluded()), (None, &[][..]), "change {index}");
+    }
+}
+
+fn outline(kv: KvType) -> Outline {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants.gguf");
+    let bytes = std::fs::read(path).unwrap();
+    let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
+    Outline::new(&Checkpoint::from_gguf(gguf).unwrap(), kv)
+}
+
+fn gpu(tier: TierChoice) -> Gpu {
+    block_on(Gpu::request(tier)).unwrap()
+}
+
+#[test]
+fn another_device_browser_model_or_shader_has_another_name() {
+    let (gpu, outline_of) = (gpu(TierChoice::Plain), outline);
+    let here = |platform, kv, sources| name(&gpu, platform, &outline_of(kv), sources);
+    let names = [
+        here("a", KvType::F16, 1),
+        here("b", KvType::F16, 1),
+        here("a", KvType::F32, 1),
+        here("a", KvType::F16, 2),
+    ];
+    assert_eq!(names[0], here("a", KvType::F16, 1));
+    for (at, name) in names.iter().enumerate() {
+        assert!(!names[..at].contains(name), "{at}");
+    }
+}
+
+/// Settles a device's kernels, as hardware unless it is not to be.
+fn settle(aside: &MemoryAside, when: Tune, gpu: &Gpu, wish: Wish) -> Tuned {
+    let tuner = Tuner { aside, when, platform: &|| "test".to_owned(), pause: pause() };
+    block_on(tuner.settle(gpu, &outline(KvType::F16), wish))
+}
+
+#[test]
+fn a_gpu_is_tuned_once_and_others_when_it_is_asked_for() {
+    let software = gpu(TierChoice::Auto);
+    let hardware = gpu(TierChoice::Subgroups).as_hardware();
+    let before = kernels(software.tier());
+    let aside = MemoryAside::default();
+    for (when, gpu, wish) in [
+        (Tune::Never, &hardware, Wish::Any),
+        (Tune::Once, &hardware, Wish::Named),
+        (Tune::Never, &software, Wish::Any),
+        (Tune::Once, &software, Wish::Any),
+    ] {
+        assert_eq!(settle(&aside, when, gpu, wish), Tuned::default(), "{when:?}, {wish:?}");
+    }
+    assert_eq!(
+        (aside.names().len(), kernels(software.tier()), kernels(hardware.tier())),
+        (0, before, Subgroups)
+    );
+
+    let first = settle(&aside, Tune::Once, &hardware, Wish::Any);
+    let report = first.report.clone().unwrap();
+    eprintln!("{report:?}");
+    assert!(report.rows.iter().all(|row| row.microseconds.is_some_and(|time| time > 0.0)), "{report:?}");
+    assert_eq!((kernels(hardware.tier()), &first.excluded), (report.chosen, &Vec::new()));
+    // The same to the nanosecond, so they were not tried again.
+    let times = |tuned: &Tuned| -> Vec<u64> {
+        let rows = &tuned.report.as_ref().unwrap().rows;
+        rows.iter().map(|row| (row.microseconds.unwrap() * 1e3).round() as u64).collect()
+    };
+    assert_eq!(times(&settle(&aside, Tune::Once, &hardware, Wish::Any)), times(&first));
+    assert_ne!(times(&settle(&aside, Tune::Anew, &hardware, Wish::Any)), times(&first));
+    assert!(settle(&aside, Tune::Anew, &software, Wish::Any).report.is_some());
+}
+
+#[test]
+fn kernels_that_were_asked_for_by_name_win() {
+    for (tier, expected) in
+        [(TierChoice::Plain, Plain), (TierChoice::Subgroups, Subgroups), (TierChoice::Int8, Int8)]
+    {
+        let gpu = gpu(tier).as_hardware();
+        let tuned = settle(&MemoryAside::default(), Tune::Anew, &gpu, Wish::Named);
+        assert!(tuned.report.is_some());
+        assert_eq!(kernels(gpu.tier()), expected);
+    }
+}

@@ -1,0 +1,232 @@
+//! The trials: each kind of kernels is compared with the plain ones, and those that are right run against each other.
+
+use std::time::Duration;
+
+use gpu::Pause;
+use protocol::{Kernels, TuningReport, TuningRow, Verdict};
+use store::Aside;
+use web_time::Instant;
+
+use super::book::Book;
+use super::stand::{Fault, Stand};
+use super::within::within;
+use crate::error::EngineError;
+
+/// What is tried: first what the others are compared with.
+const KERNELS: [Kernels; 3] = [Kernels::Plain, Kernels::Subgroups, Kernels::Int8];
+
+/// Seconds that may be spent on timing.
+const BUDGET: f64 = 0.7;
+
+/// A run takes so long that the way to the GPU and back counts little, and no driver loses patience.
+const RUN_SECONDS: f64 = 0.03;
+
+/// Most layers in a run.
+const MOST_TIMES: usize = 512;
+
+/// Most runs of each.
+const MOST_RUNS: usize = 16;
+
+/// By how much others must be faster than what the device would get untried.
+const TIE: f64 = 0.03;
+
+/// Tries kernels on a stand.
+pub(super) struct Trials<'t, 'a, S, A> {
+    stand: S,
+    book: &'t mut Book<'a, A>,
+    limit: Duration,
+    pause: Pause,
+    /// Seconds of timing so far.
+    spent: f64,
+}
+
+/// What has been found out about kernels.
+struct Found {
+    kernels: Kernels,
+    verdict: Verdict,
+    /// None of those that are not right.
+    run: Option<Run>,
+}
+
+/// The fastest run.
+struct Run {
+    times: usize,
+    seconds: f64,
+}
+
+impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
+    pub(super) fn new(stand: S, book: &'t mut Book<'a, A>, limit: Duration, pause: Pause) -> Self {
+        Trials { stand, book, limit, pause, spent: 0.0 }
+    }
+
+    /// Tries all of them. `untried` is what the device would get otherwise.
+    pub(super) async fn run(mut self, untried: Kernels) -> TuningReport {
+        let started = Instant::now();
+        let (mut found, mut reference) = (Vec::with_capacity(KERNELS.len()), None);
+        for kernels in KERNELS {
+            found.push(self.check(kernels, &mut reference).await);
+        }
+        self.race(&mut found).await;
+        let rows: Vec<TuningRow> = found.into_iter().map(Found::row).collect();
+        let is_excluded = self.book.excluded(untried).is_some();
+        let untried = if is_excluded { Kernels::Plain } else { untried };
+        TuningReport { chosen: choose(&rows, untried), rows, seconds: started.elapsed().as_secs_f64() }
+    }
+
+    /// Compares kernels with the reference, or makes it, and finds out how many layers make a run.
+    async fn check(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Found {
+        let without = |verdict| Found { kernels, verdict, run: None };
+        if let Some(reason) = self.book.excluded(kernels) {
+            return without(Verdict::Failed { reason: reason.to_owned() });
+        }
+        if reference.is_none() && kernels != Kernels::Plain {
+            return without(Verdict::Untried { reason: "There is nothing to compare them with.".to_owned() });
+        }
+        if let Err(error) = self.book.begin(kernels).await {
+            return without(Verdict::Untried { reason: EngineError::from(error).failure().message });
+        }
+        let attempt = self.attempt(kernels, reference).await;
+        let found = attempt.unwrap_or_else(|fault| without(fault.verdict(kernels, self.limit)));
+        self.exclude_unless_right(&found);
+        self.book.end(kernels).await;
+        found
+    }
+
+    async fn attempt(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Result<Found, Fault> {
+        let output = self.output(kernels).await?;
+        let verdict = match reference {
+            Some(reference) => judge(kernels, &output, reference),
+            None if output.iter().all(|value| value.is_finite()) => Verdict::Reference,
+            None => return Err(Fault::Failed("What they gave is not a number.".to_owned())),
+        };
+        let run = match verdict {
+            Verdict::Reference | Verdict::Right { .. } => Some(self.first_run(kernels).await?),
+            _ => None,
+        };
+        reference.get_or_insert(output);
+        Ok(Found { kernels, verdict, run })
+    }
+
+    /// Runs twice as many layers each time until they take long enough.
+    async fn first_run(&mut self, kernels: Kernels) -> Result<Run, Fault> {
+        let mut run = Run { times: 1, seconds: self.seconds(kernels, 1).await? };
+        while run.seconds < RUN_SECONDS && run.times < MOST_TIMES {
+            let times = 2 * run.times;
+            run = Run { times, seconds: self.seconds(kernels, times).await? };
+        }
+        Ok(run)
+    }
+
+    /// Times them in turns, so that whatever disturbs one disturbs the others.
+    async fn race(&mut self, found: &mut [Found]) {
+        for _ in 0..MOST_RUNS {
+            let turn: f64 = found.iter().filter_map(|found| found.run.as_ref()).map(|run| run.seconds).sum();
+            if self.spent + turn > BUDGET {
+                return;
+            }
+            for found in found.iter_mut() {
+                let Some(run) = &mut found.run else { continue };
+                match self.seconds(found.kernels, run.times).await {
+                    Ok(seconds) => run.seconds = run.seconds.min(seconds),
+                    Err(fault) => {
+                        (found.verdict, found.run) = (fault.verdict(found.kernels, self.limit), None);
+                        self.exclude_unless_right(found);
+                    }
+                }
+            }
+        }
+    }
+
+    fn exclude_unless_right(&mut self, Found { kernels, verdict, .. }: &Found) {
+        let reason = match verdict {
+            Verdict::Reference | Verdict::Right { .. } | Verdict::Untried { .. } => return,
+            Verdict::Failed { reason } => reason.clone(),
+            Verdict::Wrong { deviation: Some(deviation), bound } => format!(
+                "They compute wrongly: off by {deviation:.1e} standard deviations, where {bound:.0e} is allowed."
+            ),
+            Verdict::Wrong { deviation: None, .. } => "What they compute is not a number.".to_owned(),
+        };
+        self.book.exclude(*kernels, reason);
+    }
+
+    async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
+        let answer = within(self.stand.output(kernels), self.limit, &self.pause).await;
+        self.heard(answer)
+    }
+
+    async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
+        let answer = within(self.stand.seconds(kernels, times), self.limit, &self.pause).await;
+        let seconds = self.heard(answer)?;
+        self.spent += seconds;
+        Ok(seconds)
+    }
+
+    fn heard<T>(&mut self, answer: Option<Result<T, Fault>>) -> Result<T, Fault> {
+        let answer = answer.unwrap_or(Err(Fault::NoAnswer));
+        if let Err(fault) = &answer {
+            self.stand.abandon(fault);
+        }
+        answer
+    }
+}
+
+impl Fault {
+    /// A failure of what the others are compared with says more of the device, and is not held against it.
+    fn verdict(self, kernels: Kernels, limit: Duration) -> Verdict {
+        let in_vain = || format!("They did not answer within {} seconds.", limit.as_secs());
+        match self {
+            Fault::Unable(reason) => Verdict::Untried { reason },
+            Fault::Failed(reason) if kernels == Kernels::Plain => Verdict::Untried { reason },
+            Fault::NoAnswer if kernels == Kernels::Plain => Verdict::Untried { reason: in_vain() },
+            Fault::Failed(reason) => Verdict::Failed { reason },
+            Fault::NoAnswer => Verdict::Failed { reason: in_vain() },
+        }
+    }
+}
+
+impl Found {
+    fn row(self) -> TuningRow {
+        let Found { kernels, verdict, run } = self;
+        let microseconds = run.map(|run| run.seconds / run.times as f64 * 1e6);
+        TuningRow { kernels, verdict, microseconds }
+    }
+}
+
+/// How far an output may be off: whole numbers round activations.
+fn bound(kernels: Kernels) -> f64 {
+    if kernels == Kernels::Int8 { 1e-2 } else { 1e-3 }
+}
+
+/// Compares an output with the one that it should be.
+fn judge(kernels: Kernels, output: &[f32], reference: &[f32]) -> Verdict {
+    let bound = bound(kernels);
+    match deviation(output, reference) {
+        Some(deviation) if deviation <= bound => Verdict::Right { deviation },
+        deviation => Verdict::Wrong { deviation, bound },
+    }
+}
+
+/// The largest error, in standard deviations of what is right; none if something is not a number, or not there.
+fn deviation(output: &[f32], reference: &[f32]) -> Option<f64> {
+    let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / reference.len() as f64;
+    let average = mean(&mut reference.iter().map(|value| f64::from(*value)));
+    let variance = mean(&mut reference.iter().map(|value| (f64::from(*value) - average).powi(2)));
+    let errors = output.iter().zip(reference).map(|(got, right)| f64::from((got - right).abs()));
+    // `max` would pass over what is not a number.
+    let largest = errors
+        .fold(0.0, |largest: f64, error| if error > largest || error.is_nan() { error } else { largest });
+    let deviation = largest / variance.sqrt();
+    (output.len() == reference.len() && deviation.is_finite()).then_some(deviation)
+}
+
+/// The fastest, unless what the device would get untried is as good as that.
+fn choose(rows: &[TuningRow], untried: Kernels) -> Kernels {
+    let timed = |row: &TuningRow| row.microseconds.map(|time| (time, row.kernels));
+    let fastest = rows.iter().filter_map(timed).min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let own = rows.iter().filter_map(timed).find(|(_, kernels)| *kernels == untried);
+    match (own, fastest) {
+        (Some((own, _)), Some((time, kernels))) if time < own * (1.0 - TIE) => kernels,
+        (None, Some((_, kernels))) => kernels,
+        _ => untried,
+    }
+}

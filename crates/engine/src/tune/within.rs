@@ -1,0 +1,58 @@
+//! Waiting for an answer, but not for ever.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use gpu::Pause;
+use web_time::Instant;
+
+/// What passes between two looks at the clock counts as no more than this: a computer that was asleep has waited for nothing.
+const MOST_AT_ONCE: Duration = Duration::from_secs(1);
+
+/// The answer, or none if it takes longer than `limit`. The clock is looked at whenever a pause is over.
+pub(super) async fn within<T>(answer: impl Future<Output = T>, limit: Duration, pause: &Pause) -> Option<T> {
+    let (mut answer, mut over) = (pin!(answer), pause());
+    let (mut waited, mut last) = (Duration::ZERO, Instant::now());
+    let wait = poll_fn(|context| {
+        loop {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(Some(answer));
+            }
+            waited += last.elapsed().min(MOST_AT_ONCE);
+            last = Instant::now();
+            if waited >= limit {
+                return Poll::Ready(None);
+            }
+            if over.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            over = pause();
+        }
+    });
+    wait.await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use pollster::block_on;
+
+    use super::super::tests::pause;
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn an_answer_comes_or_the_limit_does() {
+        let slow = async {
+            pause()().await;
+            7
+        };
+        assert_eq!(block_on(within(ready(7), Duration::ZERO, &pause())), Some(7));
+        assert_eq!(block_on(within(slow, LIMIT, &pause())), Some(7));
+        assert_eq!(block_on(within(pending::<u32>(), LIMIT, &pause())), None);
+    }
+}

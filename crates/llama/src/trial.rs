@@ -1,0 +1,134 @@
+//! One layer of made-up weights, to try a device's kernels on before the model's own weights have come.
+//!
+//! ```text
+//! Outline -> Trial: room for a layer, filled on the device -> Attempt: one tier's plans -> output, to be compared
+//!                                                                                       -> run, to be timed
+//! ```
+//!
+//! The shapes and types are the model's, so that what is tried is what will run. Nothing else is made: neither
+//! embeddings nor a head, and a cache for no more tokens than are read.
+
+use gpu::{Allocator, Gpu, TierChoice};
+use kernels::{KvCache, RopeTable, StepParams};
+
+use crate::LlamaError;
+use crate::plans::{Activations, Columns, LayerPlans, heads};
+use crate::weights::{LayerWeights, Outline, rounded_columns};
+
+/// Tokens that are read at once before one is decoded.
+const TOKENS: usize = 16;
+
+/// A device with the layer.
+#[derive(Debug)]
+pub struct Trial {
+    gpu: Gpu,
+    outline: Outline,
+    layer: LayerWeights,
+    cache: KvCache,
+    rope: RopeTable,
+}
+
+/// One tier's kernels, compiled for the layer.
+#[derive(Debug)]
+pub struct Attempt {
+    buffers: Activations,
+    plans: LayerPlans,
+}
+
+impl Trial {
+    /// Makes a layer up. Fails if the device has no room for it.
+    pub async fn new(gpu: Gpu, outline: Outline) -> Result<Trial, LlamaError> {
+        let layer = outline.layer(&gpu).await?;
+        let (heads, binding_bytes) = (heads(&outline.config), gpu.limits().binding_bytes);
+        let cache = |make: &Allocator| KvCache::new(make, heads, outline.kv, TOKENS + 1, binding_bytes);
+        let cache = gpu.allocate("the KV cache of a layer", cache).await?;
+        let config = &outline.config;
+        let rope = RopeTable::new(config.head_dim, config.rope_theta, config.rope_freqs().as_deref());
+        let trial = Trial { gpu, outline, layer, cache, rope };
+        trial.make_up().await?;
+        Ok(trial)
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// Turns the device to a tier, and compiles its kernels.
+    pub async fn attempt(&self, tier: TierChoice) -> Result<Attempt, LlamaError> {
+        let Trial { gpu, outline, layer, cache, .. } = self;
+        gpu.turn_to(tier).await?;
+        let rounded = rounded_columns(layer.matrices(), gpu.tier());
+        let columns = Columns { rounded, ..Columns::default() };
+        let make = |make: &Allocator| Activations::new(make, &outline.config, TOKENS, columns);
+        let buffers = gpu.allocate("the activations of a layer", make).await?;
+        let plans = LayerPlans::new(gpu, &outline.config, layer, cache, &buffers).await?;
+        Ok(Attempt { buffers, plans })
+    }
+
+    /// What some tokens that are read at once come to, and behind them one that is decoded: `[TOKENS + 1, hidden_size]`.
+    pub async fn output(&self, attempt: &Attempt) -> Result<Vec<f32>, LlamaError> {
+        let (Attempt { buffers, plans }, hidden_size) = (attempt, self.outline.config.hidden_size);
+        let hidden = made_up(1, (TOKENS + 1) * hidden_size);
+        let (read, decoded) = hidden.split_at(TOKENS * hidden_size);
+
+        self.gpu.write_f32(&buffers.hidden, 0, read);
+        let params = self.params(buffers, 0, TOKENS);
+        self.gpu.step(params.seq_len, &params).run(&plans.prefill).submit()?;
+        let mut output = self.gpu.read_f32(&buffers.hidden).await?;
+
+        self.gpu.write_f32(&buffers.hidden, 0, decoded);
+        let params = self.params(buffers, TOKENS, 1);
+        self.gpu.step(1, &params).run(&plans.enter).run(&plans.decode).submit()?;
+        output.extend(self.gpu.read_f32(&buffers.hidden).await?.into_iter().take(hidden_size));
+        Ok(output)
+    }
+
+    /// Decodes a token through the layer so many times in one submit, and waits for the last.
+    pub async fn run(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
+        let Attempt { buffers, plans } = attempt;
+        let params = self.params(buffers, TOKENS, 1);
+        let step = (0..times).fold(self.gpu.step(1, &params), |step, _| step.run(&plans.decode));
+        step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
+        Ok(())
+    }
+
+    /// Gives up a device that does not answer. To close one natively is to wait for it, so it is left open there.
+    pub fn abandon(self) {
+        self.gpu.destroy();
+        std::mem::forget(self);
+    }
+
+    /// Fills the matrices on the device, and the norms from here.
+    async fn make_up(&self) -> Result<(), LlamaError> {
+        let Trial { gpu, layer, .. } = self;
+        let mut plan = gpu.plan();
+        for (seed, matrix) in (1..).step_by(1 << 24).zip(layer.matrices()) {
+            matrix.made_up(&mut plan, seed);
+        }
+        let plan = plan.finish().await?;
+        gpu.step(1, &StepParams::default()).run(&plan).submit()?;
+        for (seed, gain) in (2..).zip([&layer.input_layernorm, &layer.post_attention_layernorm]) {
+            let gains: Vec<f32> = made_up(seed, gain.shape()[1]).iter().map(|x| 1.0 + 0.5 * x).collect();
+            gpu.write_f32(gain, 0, &gains);
+        }
+        Ok(())
+    }
+
+    /// Of a step, whose turns are uploaded.
+    fn params(&self, buffers: &Activations, position: usize, seq_len: usize) -> StepParams {
+        let (position, seq_len) = (position as u32, seq_len as u32);
+        self.gpu.write_f32(&buffers.turns, 0, &self.rope.turns(position, seq_len));
+        StepParams { position, seq_len, row: seq_len - 1, ..StepParams::default() }
+    }
+}
+
+/// Numbers in -1..1, by a linear congruential generator with the constants of Numerical Recipes.
+fn made_up(seed: u32, len: usize) -> Vec<f32> {
+    let next = |word: &u32| Some(word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let words = std::iter::successors(next(&seed), next);
+    words.map(|word| word as f32 / 2f32.powi(31) - 1.0).take(len).collect()
+}
+
+#[cfg(test)]
+mod tests;

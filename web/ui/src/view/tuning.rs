@@ -1,0 +1,72 @@
+//! What came of trying kernels on this device.
+
+use protocol::{Excluded, Kernels, TuningReport, TuningRow, Verdict};
+use yew::{Html, html};
+
+use crate::state::Loaded;
+
+/// A table: each kind of kernels, whether they are right, and how fast they are.
+pub(super) fn tuning(report: &TuningReport) -> Html {
+    let row = |row: &TuningRow| {
+        let is_chosen = row.kernels == report.chosen;
+        let time = row.microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
+        html! {
+            <tr data-testid="tuning-row" aria-current={is_chosen.then_some("true")}>
+                <th scope="row">{ name(row.kernels) }{ if is_chosen { " (chosen)" } else { "" } }</th>
+                <td><bdi>{ verdict(&row.verdict) }</bdi></td>
+                <td>{ time }</td>
+            </tr>
+        }
+    };
+    html! {
+        <>
+            <h3>{ "Kernels, tried on one made-up layer" }</h3>
+            <table class="figures tuning" data-testid="tuning">
+                <thead>
+                    <tr>
+                        <th scope="col">{ "Kernels" }</th>
+                        <th scope="col">{ "Compared with the first" }</th>
+                        <th scope="col">{ "µs a token" }</th>
+                    </tr>
+                </thead>
+                <tbody>{ for report.rows.iter().map(row) }</tbody>
+            </table>
+        </>
+    }
+}
+
+/// A line for each kind of kernels that are not used on this device. None on most.
+pub(super) fn excluded_note(loaded: Option<&Loaded>) -> Html {
+    let Some(loaded) = loaded else { return Html::default() };
+    let line = |Excluded { kernels, reason }: &Excluded| {
+        html! {
+            <p class="slow" data-testid="excluded">
+                { format!("Kernels {} are not used on this device. ", name(*kernels).to_lowercase()) }
+                <bdi>{ reason }</bdi>
+            </p>
+        }
+    };
+    html! { <>{ for loaded.device.excluded.iter().map(line) }</> }
+}
+
+fn name(kernels: Kernels) -> &'static str {
+    match kernels {
+        Kernels::Plain => "Without subgroups",
+        Kernels::Subgroups => "With subgroups",
+        Kernels::Int8 => "In whole numbers",
+        Kernels::Simd => "Of the processor",
+        Kernels::Reference => "Of the reference",
+    }
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Reference => "–".to_owned(),
+        Verdict::Right { deviation } => format!("Right, off by {deviation:.1e}"),
+        Verdict::Wrong { deviation: Some(deviation), bound } => {
+            format!("Wrong: off by {deviation:.1e}, where {bound:.0e} is allowed")
+        }
+        Verdict::Wrong { deviation: None, .. } => "Wrong: not a number".to_owned(),
+        Verdict::Failed { reason } | Verdict::Untried { reason } => reason.clone(),
+    }
+}
