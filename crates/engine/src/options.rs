@@ -44,7 +44,7 @@ impl From<protocol::LoadOptions> for LoadOptions {
             device: match asked.device {
                 protocol::Device::Automatic => Device::Fastest,
                 protocol::Device::Gpu => Device::Gpu(TierChoice::Auto),
-                protocol::Device::Cpu => Device::Cpu,
+                protocol::Device::Cpu | protocol::Device::OneCore => Device::Cpu,
             },
             context: asked.context.map(|context| context as usize),
             kv: kv_type(asked.kv),
@@ -99,9 +99,11 @@ mod tests {
         let (device, quantize) = (Device::Fastest, Quantize::WhereItSuits);
         let automatic = LoadOptions { device, quantize, ..LoadOptions::default() };
         check(asked, automatic);
-        for (device, expected) in
-            [(protocol::Device::Gpu, Device::Gpu(TierChoice::Auto)), (protocol::Device::Cpu, Device::Cpu)]
-        {
+        for (device, expected) in [
+            (protocol::Device::Gpu, Device::Gpu(TierChoice::Auto)),
+            (protocol::Device::Cpu, Device::Cpu),
+            (protocol::Device::OneCore, Device::Cpu),
+        ] {
             check(protocol::LoadOptions { device, ..asked }, LoadOptions { device: expected, ..automatic });
         }
         check(

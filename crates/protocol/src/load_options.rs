@@ -25,8 +25,10 @@ pub enum Device {
     Automatic,
     /// On the GPU, or on what stands for one.
     Gpu,
-    /// On the CPU.
+    /// On the CPU, with what helps of its cores.
     Cpu,
+    /// On one core of the CPU, which leaves the others alone and reads prompts more slowly.
+    OneCore,
 }
 
 /// How keys and values are stored.

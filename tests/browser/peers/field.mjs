@@ -12,8 +12,9 @@ const models = process.env.PRONK_PEERS_ONNX;
 
 /** Those on the CPU, who take turns. */
 export async function onCpu() {
-  const all = [new Pronk("cpu")];
+  const all = [];
   for (const threads of [1, 2]) {
+    all.push(new Pronk({ device: "cpu", threads }));
     all.push(await wllama({ device: "cpu", threads }));
     if (!models) continue;
     all.push(await transformers({ weights: "model_int8", bits: "int8", device: "cpu", threads }));
@@ -24,7 +25,7 @@ export async function onCpu() {
 
 /** Those on WebGPU. */
 export async function onGpu() {
-  const all = [new Pronk("gpu"), await wllama({ device: "gpu", threads: 1 })];
+  const all = [new Pronk({ device: "gpu", threads: 1 }), await wllama({ device: "gpu", threads: 1 })];
   if (models) all.push(await transformers({ weights: "model_q4", bits: "q4", device: "gpu", threads: 1 }));
   return all;
 }

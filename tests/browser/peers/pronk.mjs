@@ -11,11 +11,11 @@ const TURN = 4_000_000_000;
 
 export class Pronk {
   name = "Pronk";
-  threads = 1;
 
   /** `device` as `xtask` calls it: `cpu` or `gpu`. */
-  constructor(device) {
+  constructor({ device, threads }) {
     this.device = device;
+    this.threads = threads;
   }
 
   url = serverUrl;
@@ -23,7 +23,8 @@ export class Pronk {
   async open(page) {
     await reset();
     await page.evaluateOnNewDocument(keepWorker);
-    const app = new App(page, this.device === "gpu" ? "GPU" : "Processor");
+    const onCpu = this.threads === 1 ? "Processor, one core" : "Processor";
+    const app = new App(page, this.device === "gpu" ? "GPU" : onCpu);
     await app.open();
     await app.choose("option-context", `${CONTEXT.toLocaleString("en")} tokens`);
     await app.loadDemo();

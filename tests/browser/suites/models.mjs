@@ -53,6 +53,28 @@ export async function models({ browser }) {
     await app.finishedAnswer({ seconds: 20 });
   }, { device }));
 
+  // Firefox gets none: web/worker/src/deputy.rs.
+  if (browserName === "chromium") await test("on the processor a second worker takes half of the layers, and the same is said", inPage(async (app, { page }) => {
+    const workers = async (expected) => {
+      await until(`${expected} workers`, () => page.workers().length === expected, { seconds: 20 });
+    };
+    const answer = async () => {
+      await app.ask(CAPITAL);
+      const { text } = await app.finishedAnswer();
+      assert.match(text, /Paris/);
+      return text;
+    };
+    await app.loadDemo();
+    await workers(2);
+    const shared = await answer();
+    // Another model has another: the one before must go with its half.
+    await app.click("model-chip");
+    await app.choose("option-device", "Processor, one core");
+    await app.loadDemo();
+    await workers(1);
+    assert.equal(await answer(), shared);
+  }, { device: "Processor" }));
+
   await test("the files of a Hugging Face folder are taken together", inPage(async (app, { page }) => {
     const input = await page.$('[data-testid="file-input"]');
     await input.uploadFile(...HUB_FILES.map((name) => `${HUB}/${name}`));

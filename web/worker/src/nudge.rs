@@ -5,14 +5,14 @@ use std::rc::Rc;
 use engine::Pause;
 use gloo_timers::future::TimeoutFuture;
 
-use crate::port::user_agent;
+use crate::port::is_firefox;
 
 /// As short as timers that follow each other can be.
 const PAUSE_MS: u32 = 4;
 
 /// What has to pass between two nudges; none for a browser that needs no nudges.
 pub(crate) fn pause() -> Option<Pause> {
-    user_agent()?.contains("Firefox").then(pauses)
+    is_firefox().then(pauses)
 }
 
 /// A few milliseconds, again and again.

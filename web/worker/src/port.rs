@@ -35,6 +35,11 @@ pub(crate) fn user_agent() -> Option<String> {
     scope.navigator().user_agent().ok()
 }
 
+/// Whether it is Firefox, by what it says of itself.
+pub(crate) fn is_firefox() -> bool {
+    user_agent().is_some_and(|browser| browser.contains("Firefox"))
+}
+
 /// Shows the WASM heap to whoever measures it: as `pronkMemory` of the worker's global object.
 pub(crate) fn show_memory() {
     // If it cannot be shown it cannot be measured, which is all.

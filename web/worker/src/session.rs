@@ -7,7 +7,7 @@ use engine::{Backend, Engine, EngineError, GenerateEvent, Origin, StopFlag, Tune
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, abortable};
 use protocol::{
-    BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Event, Failure, FailureKind,
+    BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Device, Event, Failure, FailureKind,
     GenerateOptions, LoadOptions, ModelSource, Request, Trials,
 };
 use store::NoStore;
@@ -134,6 +134,7 @@ impl Session {
         // Two models at once may be more than the device holds.
         self.engine = None;
         self.deputy = Asked::default();
+        let device = options.device;
         let (load, handle) = abortable(load(source, options, files, &self.store));
         self.work.0.borrow_mut().load = Some(handle);
         let loaded = load.await;
@@ -143,9 +144,9 @@ impl Session {
                 if let Some(pause) = nudge::pause() {
                     engine.nudge_after(pause);
                 }
-                let (model, device) = (Box::new(engine.info().clone()), engine.device().clone());
-                tell(&Event::Loaded { model, device, not_stored: engine.not_stored().cloned() });
-                if matches!(engine.backend(), Backend::Cpu(_)) {
+                let (model, report) = (Box::new(engine.info().clone()), engine.device().clone());
+                tell(&Event::Loaded { model, device: report, not_stored: engine.not_stored().cloned() });
+                if matches!(engine.backend(), Backend::Cpu(_)) && device != Device::OneCore {
                     self.deputy = Asked::ask();
                 }
                 let stop = self.work.begin_beginning();

@@ -18,8 +18,12 @@ const CONTEXTS: [(Option<u32>, &str); 6] = [
     (Some(131_072), "131,072 tokens"),
 ];
 
-const DEVICES: [(Device, &str); 3] =
-    [(Device::Automatic, "Automatic"), (Device::Gpu, "GPU"), (Device::Cpu, "Processor")];
+const DEVICES: [(Device, &str); 4] = [
+    (Device::Automatic, "Automatic"),
+    (Device::Gpu, "GPU"),
+    (Device::Cpu, "Processor"),
+    (Device::OneCore, "Processor, one core"),
+];
 
 const WEIGHTS: [(Quantize, &str); 4] = [
     (Quantize::Automatic, "Automatic"),
