@@ -5,10 +5,10 @@
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
-    Attending, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors, SplitRoom,
-    Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_split, checksum, embed,
-    embed_one, fills, gate_up, gather, log_probs, made_up, matmul, matvec, qkv, quantize, residual, rms_norm,
-    rope, sample, sample_each, silu_mul, weigh,
+    Attending, AttentionForm, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors,
+    SplitRoom, Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_of_one,
+    checksum, embed, embed_one, fills, gate_up, gather, log_probs, made_up, matmul, matvec, qkv, quantize,
+    residual, rms_norm, rope, sample, sample_each, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -96,7 +96,9 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     for cache in &room.caches {
         rope(plan, &room.qkv, &room.turns, &room.q, cache);
         attention(plan, &room.q, cache, &room.attended);
-        attention_split(plan, &room.q, cache, &room.splits, &room.attended);
+        for form in [AttentionForm::Together, AttentionForm::Each] {
+            attention_of_one(plan, form, &room.q, cache, &room.splits, &room.attended);
+        }
     }
     silu_mul(plan, &room.gate_up, &room.act);
     gather(plan, &room.hidden, &room.norm, &room.normed);
@@ -161,7 +163,7 @@ impl Room {
             half: row(ROWS / 2)?,
             qkv: tensor(HEADS.qkv_columns())?,
             turns: tensor(HEADS.head_dim)?,
-            q: tensor(HEADS.q_columns())?,
+            q: make.uniform("q", [CHUNK, HEADS.q_columns()])?,
             attended: tensor(HEADS.q_columns())?,
             gate_up: tensor(2 * INTERMEDIATE_SIZE)?,
             act: tensor(INTERMEDIATE_SIZE)?,

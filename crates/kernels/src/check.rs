@@ -141,7 +141,7 @@ pub(crate) fn upload(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) 
 }
 
 /// The same of a tensor that is bound as a uniform, too.
-fn upload_uniform(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) -> Tensor {
+pub(crate) fn upload_uniform(gpu: &Gpu, label: &str, shape: [usize; 2], values: &[f32]) -> Tensor {
     let tensor = block_on(gpu.allocate(label, |make| make.uniform(label, shape))).unwrap();
     gpu.write_f32(&tensor, 0, values);
     tensor

@@ -95,6 +95,16 @@ impl Heads {
         self.heads * self.head_dim
     }
 
+    /// Query heads that share a kv head.
+    pub(crate) fn heads_per_kv(self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Query heads of one kv head that are taken at once: as many of `most` as divide them.
+    pub(crate) fn group(self, most: usize) -> usize {
+        (1..=most).rev().find(|group| self.heads_per_kv().is_multiple_of(*group)).unwrap_or(1)
+    }
+
     /// Columns of k, and of v.
     pub fn kv_columns(self) -> usize {
         self.kv_heads * self.head_dim

@@ -23,6 +23,7 @@ hashes! {
     "argmax_each.wgsl",
     "attention.wgsl",
     "attention_combine.wgsl",
+    "attention_each.wgsl",
     "attention_split.wgsl",
     "attention_whole.wgsl",
     "best.wgsl",

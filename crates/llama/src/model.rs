@@ -7,9 +7,9 @@ mod measure;
 
 use format::{Config, Sampling};
 use gpu::{Gpu, Limits, Pause, Receipt, Step};
-use kernels::{KvCache, KvType, RopeTable, Splits, StepParams};
+use kernels::{KvCache, KvType, RopeTable, StepParams};
 
-use crate::plans::{Activations, Each, Plans, RING, heads};
+use crate::plans::{Activations, Each, Plans, RING, heads, splits};
 use crate::sampler::{Sampler, Way};
 use crate::{Forward, LlamaError, Vacancy, Weights};
 
@@ -215,7 +215,7 @@ impl Model {
     fn params(&self, seq_len: usize) -> StepParams {
         let end = self.position + seq_len;
         assert!(end <= self.options.context, "position {end} of {}", self.options.context);
-        let split_len = Splits::of(end).map_or(0, |splits| splits.len);
+        let split_len = splits(&self.gpu, &self.config, end).map_or(0, |splits| splits.len);
         let (position, seq_len) = (self.position as u32, seq_len as u32);
         self.gpu.write_f32(&self.buffers.turns, 0, &self.rope.turns(position, seq_len));
         StepParams { position, seq_len, row: seq_len - 1, slot: self.next_slot as u32, split_len }
@@ -232,8 +232,8 @@ impl Model {
         if params.seq_len > 1 {
             return step.run(&self.plans.prefill);
         }
-        match Splits::of(params.position as usize + 1) {
-            Some(splits) => step.splits(splits.count).run(&self.plans.decode),
+        match splits(&self.gpu, &self.config, params.position as usize + 1) {
+            Some(splits) => step.splits(splits.workgroups).run(&self.plans.decode),
             None => step.run(&self.plans.decode),
         }
     }

@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Stream, argmax, attention,
-    attention_split, fills, rms_norm, rope, silu_mul, weigh,
+    Attending, AttentionForm, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Splits, Stream, argmax,
+    attention, attention_of_one, fills, rms_norm, rope, silu_mul, weigh,
 };
 
 use crate::prepared::Prepared;
@@ -83,7 +83,7 @@ impl Activations {
             hidden: make.tensor("hidden", [chunk, hidden_size])?,
             normed: make.tensor("normed", [chunk, hidden_size])?,
             qkv: make.tensor("qkv", [chunk, heads.qkv_columns()])?,
-            q: make.tensor("q", [chunk, heads.q_columns()])?,
+            q: make.uniform("q", [chunk, heads.q_columns()])?,
             attended: make.tensor("attended", [chunk, heads.q_columns()])?,
             gate_up: make.tensor("gate_up", [chunk, 2 * intermediate_size])?,
             act: make.tensor("act", [chunk, intermediate_size])?,
@@ -232,8 +232,8 @@ fn decode<'a>(
         rope(plan, qkv, turns, q, cache);
     }
     if what == Decoded::All {
-        attention(plan, q, cache, attended);
-        attention_split(plan, q, cache, splits, attended);
+        let form = AttentionForm::of(plan.gpu(), cache.heads());
+        attention_of_one(plan, form, q, cache, splits, attended);
     }
     layer.o_proj.residual(plan, attended, prepared, &layer.post_attention_layernorm, stream);
 
@@ -271,6 +271,11 @@ pub(crate) async fn keys_and_values(
         rope(&mut turn, qkv, turns, q, cache);
     }
     Ok([project.finish().await?, turn.finish().await?])
+}
+
+/// How a decoded token's attention is cut on this device, if it sees so many positions.
+pub(crate) fn splits(gpu: &Gpu, config: &Config, kv_len: usize) -> Option<Splits> {
+    Splits::of(AttentionForm::of(gpu, heads(config)), kv_len)
 }
 
 pub(crate) fn heads(config: &Config) -> Heads {

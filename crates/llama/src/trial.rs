@@ -8,11 +8,11 @@
 //! The shapes and types are the model's, so that what is tried is what will run. Nothing else is made: neither
 //! embeddings nor a head, and a cache for no more tokens than are read.
 
-use gpu::{Allocator, Gpu, TierChoice};
-use kernels::{KvCache, RopeTable, StepParams};
+use gpu::{Allocator, Gpu, Step, TierChoice};
+use kernels::{KvCache, RopeTable, Splits, StepParams};
 
 use crate::LlamaError;
-use crate::plans::{Activations, Columns, LayerPlans, heads};
+use crate::plans::{Activations, Columns, LayerPlans, heads, splits};
 use crate::weights::{LayerWeights, Outline, rounded_columns};
 
 /// Tokens that are read at once before one is decoded.
@@ -79,7 +79,7 @@ impl Trial {
 
         self.gpu.write_f32(&buffers.hidden, 0, decoded);
         let params = self.params(buffers, TOKENS, 1);
-        self.gpu.step(1, &params).run(&plans.enter).run(&plans.decode).submit()?;
+        self.step_of_one(&params).run(&plans.enter).run(&plans.decode).submit()?;
         output.extend(self.gpu.read_f32(&buffers.hidden).await?.into_iter().take(hidden_size));
         Ok(output)
     }
@@ -88,7 +88,7 @@ impl Trial {
     pub async fn run(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
         let Attempt { buffers, plans } = attempt;
         let params = self.params(buffers, TOKENS, 1);
-        let step = (0..times).fold(self.gpu.step(1, &params), |step, _| step.run(&plans.decode));
+        let step = (0..times).fold(self.step_of_one(&params), |step, _| step.run(&plans.decode));
         step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
         Ok(())
     }
@@ -119,7 +119,18 @@ impl Trial {
     fn params(&self, buffers: &Activations, position: usize, seq_len: usize) -> StepParams {
         let (position, seq_len) = (position as u32, seq_len as u32);
         self.gpu.write_f32(&buffers.turns, 0, &self.rope.turns(position, seq_len));
-        StepParams { position, seq_len, row: seq_len - 1, ..StepParams::default() }
+        let split_len = self.splits().map_or(0, |splits| splits.len);
+        StepParams { position, seq_len, row: seq_len - 1, split_len, ..StepParams::default() }
+    }
+
+    /// Of a token that sees all that are read, and itself.
+    fn step_of_one(&self, params: &StepParams) -> Step<'_> {
+        let workgroups = self.splits().map_or(0, |splits| splits.workgroups);
+        self.gpu.step(1, params).splits(workgroups)
+    }
+
+    fn splits(&self) -> Option<Splits> {
+        splits(&self.gpu, &self.outline.config, TOKENS + 1)
     }
 }
 

@@ -1,0 +1,189 @@
+//! Attention of one token, whose positions are split, so that a device is busy though there is one token: each split
+//! comes to sums of its own, and one dispatch more combines them.
+
+use gpu::{
+    Access, Allocator, Constant, Extent, Gpu, GpuError, Kernel, Needs, PlanBuilder, Tensor, UNIFORM_BYTES,
+    View,
+};
+
+use crate::attention::{self, attention};
+use crate::kv::{Heads, KvCache, POSITION_BLOCK};
+use crate::step::STEP;
+
+/// Of the kernel that combines.
+const WORKGROUP_SIZE: u32 = 64;
+
+/// Splits that a workgroup takes, each by an invocation of its own: few, so that two cores have some each early on.
+const EACH_WORKGROUP: usize = 4;
+
+/// Query heads that such an invocation takes at most: a vector has a value for each.
+const EACH_HEADS: usize = 4;
+
+/// Positions that it takes at once. Mirrors `TURN` in `attention_each.wgsl`.
+const EACH_POSITIONS: usize = 16;
+
+/// Positions up to which one workgroup takes all of a token's: fewer are not worth a dispatch more.
+const WHOLE: usize = 128;
+
+/// Into how many splits a token's positions are cut at most.
+const SPLITS: usize = 32;
+
+/// Who takes a split. All forms come to the same; which is fastest depends on the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionForm {
+    /// A workgroup, through its memory: for GPUs.
+    Together,
+    /// An invocation, without barriers: for a CPU that stands for a GPU.
+    Each,
+}
+
+impl AttentionForm {
+    /// What this device should use for so many columns of q.
+    pub fn of(gpu: &Gpu, heads: Heads) -> AttentionForm {
+        let is_bindable = 4 * heads.q_columns() as u64 <= UNIFORM_BYTES;
+        if gpu.report().software && is_bindable { AttentionForm::Each } else { AttentionForm::Together }
+    }
+}
+
+/// How the positions of a decoded token are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Splits {
+    /// Workgroups for each group of heads.
+    pub workgroups: u32,
+    /// Positions of a split.
+    pub len: u32,
+}
+
+impl Splits {
+    /// Those of a token that sees `kv_len` positions, itself included; none if they are too few.
+    pub fn of(form: AttentionForm, kv_len: usize) -> Option<Splits> {
+        let len_in = |positions| kv_len.div_ceil(SPLITS).next_multiple_of(positions);
+        let (len, together) = match form {
+            AttentionForm::Together if kv_len <= WHOLE => return None,
+            AttentionForm::Together => (len_in(POSITION_BLOCK), 1),
+            AttentionForm::Each => (len_in(EACH_POSITIONS), EACH_WORKGROUP),
+        };
+        Some(Splits { workgroups: kv_len.div_ceil(len * together) as u32, len: len as u32 })
+    }
+}
+
+/// Where the splits of a token's attention lie before they are combined.
+#[derive(Debug)]
+pub struct SplitRoom {
+    sums: Tensor,    // [SPLITS, heads * head_dim]
+    weights: Tensor, // [SPLITS, 2 * heads] of (highest, total)
+}
+
+impl SplitRoom {
+    /// Room for one token.
+    pub fn new(make: &Allocator, heads: Heads) -> Result<SplitRoom, GpuError> {
+        Ok(SplitRoom {
+            sums: make.tensor("attention: sums", [SPLITS, heads.q_columns()])?,
+            weights: make.tensor("attention: weights", [SPLITS, 2 * heads.heads])?,
+        })
+    }
+}
+
+/// Attention of the first token of `q`, in as many splits as the step's [`Splits`] say, or whole in a step without: a
+/// dispatch for each part of the cache, and one that combines splits.
+///
+/// Shapes: `q` and `out` `[1 or more, heads * head_dim]`; `q` is bound as a uniform where each invocation is by itself.
+/// Panics if they disagree: that is a mistake in our code, not in a model file.
+pub fn attention_of_one<'a>(
+    plan: &mut PlanBuilder<'a>,
+    form: AttentionForm,
+    q: &'a Tensor,
+    cache: &'a KvCache,
+    room: &'a SplitRoom,
+    out: &'a Tensor,
+) {
+    assert_eq!(room.sums.shape(), [SPLITS, cache.heads().q_columns()], "attention: sums");
+    assert_eq!(q.shape(), out.shape(), "attention: out");
+    match form {
+        AttentionForm::Together => {
+            attention(plan, q, cache, out);
+            together(plan, q, cache, room);
+        }
+        AttentionForm::Each => each(plan, q, cache, room),
+    }
+    combine(plan, cache.heads(), room, out);
+}
+
+fn together<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
+    let grid = [Extent::Fixed(1), Extent::Splits];
+    let outputs = [&room.sums, &room.weights];
+    attention::dispatch(plan, q, cache, include_str!("attention_split.wgsl"), &outputs, grid);
+}
+
+fn each<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
+    let heads = cache.heads();
+    let group = heads.group(EACH_HEADS);
+    let [quad, kv] = cache.dtype().wgsl();
+    for part in cache.parts() {
+        let kernel = Kernel {
+            name: "attention_each",
+            wgsl: vec![STEP, quad, kv, include_str!("attention_each.wgsl")],
+            bindings: vec![Access::Uniform, Access::Read, Access::Read, Access::Write, Access::Write],
+            needs: Needs::Nothing,
+        };
+        let mut constants = vec![Constant::U32("WORKGROUP_SIZE", EACH_WORKGROUP as u32)];
+        constants.extend(attention::constants(cache, part, group));
+        let tensors: [View; 5] = [
+            q.rows(0..1),
+            (&part.keys).into(),
+            (&part.values).into(),
+            (&room.sums).into(),
+            (&room.weights).into(),
+        ];
+        let groups = part.kv_heads * heads.heads_per_kv() / group;
+        plan.dispatch(
+            kernel,
+            &constants,
+            &tensors,
+            [Extent::Fixed(groups as u32), Extent::Fixed(1), Extent::Splits],
+        );
+    }
+}
+
+fn combine<'a>(plan: &mut PlanBuilder<'a>, heads: Heads, room: &'a SplitRoom, out: &'a Tensor) {
+    let quads = (heads.head_dim / 4) as u32;
+    let kernel = Kernel {
+        name: "attention_combine",
+        wgsl: vec![STEP, include_str!("attention_combine.wgsl")],
+        bindings: vec![Access::Read, Access::Read, Access::Write],
+        needs: Needs::Nothing,
+    };
+    let constants = [
+        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+        Constant::U32("HEADS", heads.heads as u32),
+        Constant::U32("QUADS", quads),
+    ];
+    let groups = (heads.heads as u32 * quads).div_ceil(WORKGROUP_SIZE);
+    let grid = [Extent::Fixed(groups), Extent::Fixed(1), Extent::IfSplit];
+    plan.dispatch(kernel, &constants, &[&room.sums, &room.weights, out], grid);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_cut_into_whole_turns_and_few_splits() {
+        for (kv_len, together, each) in [
+            (1, None, (1, 16)),
+            (17, None, (1, 16)),
+            (65, None, (2, 16)),
+            (128, None, (2, 16)),
+            (129, Some((3, 64)), (3, 16)),
+            (512, Some((8, 64)), (8, 16)),
+            (513, Some((9, 64)), (5, 32)),
+            (2048, Some((32, 64)), (8, 64)),
+            (2049, Some((17, 128)), (7, 80)),
+            (131_072, Some((32, 4096)), (8, 4096)),
+        ] {
+            let found = |form| Splits::of(form, kv_len).map(|splits| (splits.workgroups, splits.len));
+            assert_eq!(found(AttentionForm::Together), together, "{kv_len}");
+            assert_eq!(found(AttentionForm::Each), Some(each), "{kv_len}");
+        }
+    }
+}
