@@ -116,6 +116,17 @@ fn all_that_is_allowed_is_drawn() {
     }
 }
 
+/// Each filter by itself, two together, all, and none.
+const OFTEN: [(u32, f32, f32); 7] = [
+    (0, 1.0, 0.0),
+    (9, 1.0, 0.0),
+    (0, 0.6, 0.0),
+    (0, 1.0, 0.25),
+    (12, 0.9, 0.0),
+    (0, 0.95, 0.12),
+    (14, 0.97, 0.15),
+];
+
 /// As `cpu`'s test of the same name does, with as many draws: by the chi-square statistic, which exceeds its mean by 5 of
 /// its deviations about once in ten thousand settings.
 #[test]
@@ -123,7 +134,8 @@ fn tokens_come_as_often_as_their_probabilities_say() {
     const DRAWS: usize = 20_000;
     let gpu = gpu();
     let scores = logits(8, 20, 2.0);
-    for sampling in [drawing(1.3, 0, 1.0, 0.0), drawing(0.9, 12, 0.9, 0.02)] {
+    for (seed, (top_k, top_p, min_p)) in (1..).zip(OFTEN) {
+        let sampling = Sampling { seed, ..drawing(1.3, top_k, top_p, min_p) };
         let distances = sampler::distances(&scores, &sampling);
         let farthest = sampler::farthest(&distances, &sampling);
         let weight =
