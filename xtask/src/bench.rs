@@ -38,7 +38,19 @@ impl Where {
     /// What is measured unless something else is asked for.
     pub(crate) const USUAL: [Where; 2] = [Where::Native, Where::Browser];
 
-    pub(crate) fn from_name(name: &str) -> Result<Where> {
+    /// From what stands behind `bench`: places, and `--peers` with its options last. The usual ones, if nothing does.
+    pub(crate) fn parse(words: &[&str]) -> Result<Vec<Where>> {
+        let peers = words.iter().position(|word| *word == "--peers");
+        let (places, peers) = match peers {
+            Some(at) => (&words[..at], Some(peers::Options::parse(&words[at + 1..])?)),
+            None if words.is_empty() => return Ok(Where::USUAL.to_vec()),
+            None => (words, None),
+        };
+        let places = places.iter().map(|name| Where::from_name(name));
+        places.chain(peers.map(|options| Ok(Where::Peers(options)))).collect()
+    }
+
+    fn from_name(name: &str) -> Result<Where> {
         match name {
             "native" => Ok(Where::Native),
             "browser" => Ok(Where::Browser),
@@ -182,6 +194,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn places_may_be_measured_in_one_run() {
+        let names = |words: &[&str]| Where::parse(words).map(|places| format!("{places:?}")).ok();
+        for (words, expected) in [
+            (&[] as &[&str], Some("[Native, Browser]")),
+            (&["real-size"], Some("[RealSize]")),
+            (
+                &["native", "real-size", "--peers", "--rounds", "4"],
+                Some("[Native, RealSize, Peers(Options { rounds: 4, transformers_js: None })]"),
+            ),
+            (&["--peers", "native"], None),
+            (&["nowhere"], None),
+        ] {
+            assert_eq!(names(words).as_deref(), expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn aims_are_put_to_the_speeds_that_have_one() {

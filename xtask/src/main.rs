@@ -37,13 +37,14 @@ cargo xtask test [lint | native | browser [SUITE ...]]
     Sets up what tests need and runs them: all, or one kind, or suites of tests/browser/suites.
 cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
-cargo xtask bench [native | browser | real-size | quantization | converting-8b]
-    Measures speed and memory, prints a table, and writes target/bench.json. Only when asked for: models of the sizes of
-    Llama 3.1 8B and 3.2 1B, which take 9 GB below target/ and a quarter of an hour on 2 cores; what quantizing loses
-    beside gguf-py, which takes ten minutes; and the memory of converting 8B in floats, which takes 21 GB for a while.
-cargo xtask bench --peers [--rounds N] [--transformers-js FOLDER]
-    Measures Pronk on the CPU beside the newest wllama, in the same Chromium, in turns. transformers.js too, if FOLDER
-    holds the scripts that make its weights: build_onnx.py and dynq8.py. Takes a quarter of an hour.
+cargo xtask bench [native | browser | real-size | quantization | converting-8b ...] [--peers [OPTIONS]]
+    Measures speed and memory, prints a table, and writes target/bench.json: natively and in browsers, or what is named,
+    all in one run. Only when asked for: models of the sizes of Llama 3.1 8B and 3.2 1B, which take 9 GB below target/ and
+    a quarter of an hour on 2 cores; what quantizing loses beside gguf-py, which takes ten minutes; and the memory of
+    converting 8B in floats, which takes 21 GB for a while.
+    --peers [--rounds N] [--transformers-js FOLDER], behind the rest: Pronk on the CPU beside the newest wllama, in the
+    same Chromium, in turns. transformers.js too, if FOLDER holds the scripts that make its weights: build_onnx.py and
+    dynq8.py. Takes a quarter of an hour.
 cargo xtask screenshots
     Takes pictures of the page, into target/screenshots.";
 
@@ -66,11 +67,7 @@ fn act(arguments: &[&str]) -> Result<()> {
         ["test", "browser", suites @ ..] => test::test(&[test::Kind::Browser], suites),
         ["test", kind] => test::test(&[test::Kind::from_name(kind)?], &[]),
         ["dist", options @ ..] => dist::dist(&dist::Options::parse(options)?),
-        ["bench", "--peers", options @ ..] => {
-            bench::bench(&[bench::Where::Peers(peers::Options::parse(options)?)])
-        }
-        ["bench"] => bench::bench(&bench::Where::USUAL),
-        ["bench", place] => bench::bench(&[bench::Where::from_name(place)?]),
+        ["bench", words @ ..] => bench::bench(&bench::Where::parse(words)?),
         ["screenshots"] => browser::screenshots(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

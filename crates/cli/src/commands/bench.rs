@@ -1,7 +1,7 @@
 //! `pronk bench`: how fast, how much memory, and what each token asks of the GPU.
 //!
 //! `--json` prints rows of the form that `cargo xtask bench` gathers from everywhere:
-//! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "min": 6.9, "max": 7.2}]`, speeds as medians.
+//! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "least": 6.9, "most": 7.2}]`, speeds as medians.
 //! Counts also say how high they may be (`wanted`): they are the same on every device.
 
 use std::fmt::Write;
@@ -53,9 +53,9 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     wanted: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    min: Option<f64>,
+    least: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<f64>,
+    most: Option<f64>,
 }
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
@@ -205,7 +205,7 @@ fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {
 
 impl Row {
     fn figure(name: &'static str, value: f64, unit: &'static str) -> Row {
-        Row { name, value, unit, wanted: None, min: None, max: None }
+        Row { name, value, unit, wanted: None, least: None, most: None }
     }
 
     /// The median of several runs, between the slowest and the fastest.
@@ -221,17 +221,17 @@ impl Row {
     fn median(name: &'static str, mut runs: Vec<f64>) -> Row {
         runs.sort_by(f64::total_cmp);
         let median = runs.get(runs.len() / 2).copied().unwrap_or(f64::NAN);
-        Row { min: runs.first().copied(), max: runs.last().copied(), ..Row::figure(name, median, "") }
+        Row { least: runs.first().copied(), most: runs.last().copied(), ..Row::figure(name, median, "") }
     }
 }
 
 fn table(engine: &Engine, rows: &[Row]) -> String {
     let mut table = format!("{} on {}\n", engine.info().name, engine.device().adapter);
-    for Row { name, value, unit, wanted, min, max } in rows {
+    for Row { name, value, unit, wanted, least, most } in rows {
         // Writing to a `String` cannot fail.
         let _ = write!(table, "  {name:38} {value:10.2} {unit}");
-        if let Some((min, max)) = min.zip(*max) {
-            let _ = write!(table, " ({min:.2} to {max:.2})");
+        if let Some((least, most)) = least.zip(*most) {
+            let _ = write!(table, " ({least:.2} to {most:.2})");
         }
         if let Some(wanted) = wanted {
             let _ = write!(table, " (at most {wanted})");
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn speeds_are_medians() {
         let row = Row::speed("decode", vec![7.0, 2.0, 5.0]);
-        assert_eq!((row.value, row.min, row.max), (5.0, Some(2.0), Some(7.0)));
+        assert_eq!((row.value, row.least, row.most), (5.0, Some(2.0), Some(7.0)));
     }
 
     #[test]

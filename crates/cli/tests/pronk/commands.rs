@@ -267,7 +267,7 @@ fn bench_prints_rows_for_xtask() {
         let [value, wanted] = ["value", "wanted"].map(|key| held[key].as_f64().unwrap());
         assert!(value > 1.0 && value <= wanted, "{held}");
     }
-    assert_eq!(fields(row("decode")), ["name", "value", "unit", "min", "max"]);
+    assert_eq!(fields(row("decode")), ["name", "value", "unit", "least", "most"]);
     assert_eq!(row("decode")["unit"], "tok/s");
 
     // Every product of whole numbers is preceded by a rounding: 4 in each of 3 layers, and the head's.
