@@ -5,7 +5,7 @@
 //! The same types are what the terminal prints, so this crate knows no browser and no terminal.
 //!
 //! An enum's name stands around its fields, `{"text": {"turn": 1, …}}`, and not among them: to read a name that may come
-//! last serde first keeps the fields as values of any type, and that was an eighth of the page's download.
+//! last serde first keeps the fields as values of any type, and that was a ninth of the page's download.
 //! Where people read the JSON the name is among the fields nevertheless, and a flat struct reads it.
 
 #![forbid(unsafe_code)]
