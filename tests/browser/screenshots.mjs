@@ -47,23 +47,23 @@ function letToolsBeCalled() {
     prompt_tokens: 212, reused_tokens: 40, completion_tokens: 61, context_used: 273,
     prefill_tokens_per_second: 48.2, decode_tokens_per_second: 16.9, seconds_to_first_token: 3.6,
   };
-  const call = (name, args) => ({ type: "call", call: { id: "", name, arguments: JSON.stringify(args) } });
+  const call = (name, args) => ({ call: { call: { id: "", name, arguments: JSON.stringify(args) } } });
   const code = "import datetime\n\nmonth = [4.0, 0.0, 11.5, 2.5]  # millimetres a week\nprint(sum(month), datetime.date.today())";
   const events = [
-    { type: "begun", name: "get_forecast" },
+    { begun: { name: "get_forecast" } },
     call("get_forecast", { place: { city: "Cape Town", country: "ZA" }, days: 2, unit: "celsius" }),
     call("search_the_archive_of_rain_gauges_by_station_and_month", { query: "https://example.org/?" + "q".repeat(140) }),
-    { type: "code", code },
+    { code: { code } },
   ];
   const post = Worker.prototype.postMessage;
   Worker.prototype.postMessage = function (message, ...rest) {
-    if (!globalThis.callsTools || message?.request?.type !== "generate") return post.call(this, message, ...rest);
-    const { turn } = message.request;
+    if (!globalThis.callsTools || !message?.request?.generate) return post.call(this, message, ...rest);
+    const { turn } = message.request.generate;
     const tell = (data, milliseconds) =>
       setTimeout(() => this.dispatchEvent(new MessageEvent("message", { data })), milliseconds);
-    tell({ type: "text", turn, text: "I look that up.", usage }, 100);
-    events.forEach((event, index) => tell({ type: "tool", turn, event }, index === 0 ? 200 : 8000));
-    tell({ type: "finished", turn, reason: "tool_calls", usage }, 8000);
+    tell({ text: { turn, text: "I look that up.", usage } }, 100);
+    events.forEach((event, index) => tell({ tool: { turn, event } }, index === 0 ? 200 : 8000));
+    tell({ finished: { turn, reason: "tool_calls", usage } }, 8000);
   };
 }
 

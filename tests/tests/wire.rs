@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
 use protocol::{
-    BenchmarkProgress, BenchmarkStage, ChatMessage, Content, Event, FinishReason, GenerateOptions, Json,
-    Kernels, LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Trials, TuningReport,
-    TuningRow, Usage, Verdict,
+    BenchmarkProgress, BenchmarkStage, ChatMessage, Content, DeviceReason, Event, FinishReason,
+    GenerateOptions, Json, Kernels, LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Trials,
+    TuningReport, TuningRow, Usage, Verdict,
 };
 use serde_json::json;
 
@@ -49,8 +49,8 @@ fn a_conversation_with_tools_comes_back_as_it_was() {
 
 #[test]
 fn what_is_left_out_is_nothing() {
-    let wire = json!({"type": "generate", "turn": 1, "options": {},
-        "messages": [{"role": "user", "content": {"text": "Hi"}}]});
+    let wire = json!({"generate": {"turn": 1, "options": {},
+        "messages": [{"role": "user", "content": {"text": "Hi"}}]}});
     let expected = Request::Generate {
         turn: 1,
         messages: vec![message(Role::User, "Hi")],
@@ -100,10 +100,9 @@ fn events_come_back_as_they_were() {
 
 #[test]
 fn a_benchmark_tries_kernels_only_if_it_is_told_to() {
-    for (wire, trials) in [
-        (json!({"type": "benchmark"}), Trials::Known),
-        (json!({"type": "benchmark", "trials": "anew"}), Trials::Anew),
-    ] {
+    for (wire, trials) in
+        [(json!({"benchmark": {}}), Trials::Known), (json!({"benchmark": {"trials": "anew"}}), Trials::Anew)]
+    {
         assert_eq!(serde_json::from_value::<Request>(wire).unwrap(), Request::Benchmark { trials });
     }
 }
@@ -125,4 +124,33 @@ fn what_came_of_trying_kernels_comes_back_as_it_was() {
     let wire = serde_json::to_value(&report).unwrap();
     assert_eq!(wire["rows"][1]["verdict"], json!({"is": "right", "deviation": 2e-7}));
     assert_eq!(serde_json::from_value::<TuningReport>(wire).unwrap(), report);
+}
+
+#[test]
+fn a_verdict_has_all_that_belongs_to_it() {
+    let read = |wire| serde_json::from_value::<Verdict>(wire).ok();
+    assert_eq!(read(json!({"is": "reference"})), Some(Verdict::Reference));
+    for lacking in ["right", "wrong", "failed", "untried", "fine"] {
+        assert_eq!(read(json!({"is": lacking})), None, "{lacking}");
+    }
+}
+
+#[test]
+fn why_a_model_runs_where_it_does_comes_back_as_it_was() {
+    for (wire, reason) in [
+        (json!({"why": "asked"}), DeviceReason::Asked),
+        (json!({"why": "gpu"}), DeviceReason::Gpu),
+        (
+            json!({"why": "software_gpu", "adapter": "llvmpipe"}),
+            DeviceReason::SoftwareGpu { adapter: "llvmpipe".into() },
+        ),
+        (json!({"why": "no_gpu", "found": "nothing"}), DeviceReason::NoGpu { found: "nothing".into() }),
+        (json!({"why": "too_large_for_cpu"}), DeviceReason::TooLargeForCpu),
+    ] {
+        assert_eq!(serde_json::to_value(&reason).unwrap(), wire);
+        assert_eq!(serde_json::from_value::<DeviceReason>(wire).unwrap(), reason);
+    }
+    for lacking in ["software_gpu", "no_gpu"] {
+        assert!(serde_json::from_value::<DeviceReason>(json!({"why": lacking})).is_err(), "{lacking}");
+    }
 }

@@ -17,7 +17,7 @@ pub struct BenchmarkProgress {
 
 /// The stages of a benchmark, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "name")]
+#[serde(rename_all = "snake_case")]
 pub enum BenchmarkStage {
     /// Kernels are tried, if that was asked for.
     Kernels,

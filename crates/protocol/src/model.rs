@@ -6,7 +6,7 @@ use crate::{Kv, SamplingDefaults};
 
 /// Where a model's bytes come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "from")]
+#[serde(rename_all = "snake_case")]
 pub enum ModelSource {
     /// A GGUF file over HTTP. `pieces` are the SHA-256 of its 16 MiB pieces in hexadecimal, if known beforehand.
     Url {

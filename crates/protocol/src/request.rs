@@ -6,7 +6,7 @@ use crate::{ChatMessage, Json, LoadOptions, ModelSource, Sampling};
 
 /// One wish of the page. Every answer is an [`Event`](crate::Event).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Loads a model, in place of the one that is loaded.
     /// A `ModelSource::File` travels with the browser's `File`s beside this value, under the key `files`.

@@ -6,7 +6,7 @@ use crate::ToolCall;
 
 /// A part of an answer, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
+#[serde(rename_all = "snake_case")]
 pub enum ToolEvent {
     /// Text for the person.
     Text {

@@ -37,7 +37,7 @@ pub struct TuningRow {
 
 /// Whether kernels compute right. Deviations are the largest of any output, in standard deviations of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "is")]
+#[serde(rename_all = "snake_case", tag = "is", try_from = "FlatVerdict")]
 pub enum Verdict {
     /// What the others are compared with.
     Reference,
@@ -63,4 +63,39 @@ pub enum Verdict {
         /// Why not: a sentence.
         reason: String,
     },
+}
+
+/// A verdict as people find it in a benchmark's JSON: `{"is": "right", "deviation": 2e-7}`.
+#[derive(Deserialize)]
+struct FlatVerdict {
+    is: Is,
+    deviation: Option<f64>,
+    bound: Option<f64>,
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Is {
+    Reference,
+    Right,
+    Wrong,
+    Failed,
+    Untried,
+}
+
+impl TryFrom<FlatVerdict> for Verdict {
+    type Error = &'static str;
+
+    fn try_from(flat: FlatVerdict) -> Result<Verdict, &'static str> {
+        let FlatVerdict { is, deviation, bound, reason } = flat;
+        let reason = reason.ok_or("no reason");
+        Ok(match is {
+            Is::Reference => Verdict::Reference,
+            Is::Right => Verdict::Right { deviation: deviation.ok_or("no deviation")? },
+            Is::Wrong => Verdict::Wrong { deviation, bound: bound.ok_or("no bound")? },
+            Is::Failed => Verdict::Failed { reason: reason? },
+            Is::Untried => Verdict::Untried { reason: reason? },
+        })
+    }
 }

@@ -44,7 +44,7 @@ fn a_load_says_only_what_was_chosen() {
         ),
     ];
     for (said, expected) in rows {
-        let load = json!({"type": "load", "source": {"from": "file", "name": "m.gguf"}, "options": said});
+        let load = json!({"load": {"source": {"file": {"name": "m.gguf"}}, "options": said}});
         let source = ModelSource::File { name: "m.gguf".to_owned() };
         let request = Request::Load { source, options: expected };
         assert_eq!(from_value::<Request>(load).unwrap(), request, "{said}");
@@ -54,7 +54,7 @@ fn a_load_says_only_what_was_chosen() {
 
 #[test]
 fn a_load_may_leave_its_options_out() {
-    let load = json!({"type": "load", "source": {"from": "url", "url": "m.gguf"}});
+    let load = json!({"load": {"source": {"url": {"url": "m.gguf"}}}});
     let source = ModelSource::Url { url: "m.gguf".to_owned(), pieces: Vec::new() };
     assert_eq!(
         from_value::<Request>(load).unwrap(),

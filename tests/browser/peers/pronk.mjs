@@ -60,18 +60,17 @@ function ask({ messages, tokens, turn }) {
   const answered = new Promise((resolve, reject) => {
     globalThis.engine.onerror = ({ message }) => reject(new Error(message));
     globalThis.engine.onmessage = ({ data }) => {
-      if (data.turn !== turn) return;
-      if (data.type === "text") {
+      if (data.text?.turn === turn) {
         times.push(performance.now());
-        text += data.text;
+        text += data.text.text;
       }
-      if (data.type === "finished") resolve(data.usage);
-      if (data.type === "failed") reject(new Error(data.failure.message));
+      if (data.finished?.turn === turn) resolve(data.finished.usage);
+      if (data.failed?.turn === turn) reject(new Error(data.failed.failure.message));
     };
   });
   const start = performance.now();
   const options = { max_tokens: tokens, sampling: { temperature: 0 } };
-  globalThis.engine.postMessage({ request: { type: "generate", turn, messages, options }, files: [] });
+  globalThis.engine.postMessage({ request: { generate: { turn, messages, options } }, files: [] });
   return answered.then((usage) => ({
     prompt_tokens: usage.prompt_tokens,
     reused_tokens: usage.reused_tokens,
