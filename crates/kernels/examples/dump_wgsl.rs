@@ -1,7 +1,10 @@
 //! Prints the WGSL of every variant as JSON, for the tests that compile it in browsers.
 //!
-//! `[{"name": …, "wgsl": …, "needs_subgroups": …}]`, in the browsers' dialect. The sizes are Llama 3.1 8B's where
-//! they shape a kernel; the rows of a weight do not, and are few.
+//! `[{"name": …, "wgsl": …, "needs_subgroups": …, "runs": …}]`, in the browsers' dialect. The sizes are Llama 3.1 8B's
+//! where they shape a kernel; the rows of a weight do not, and are few. Of what `runs` a pipeline is to be made; of the
+//! rest it is enough that a browser takes the text.
+
+use std::collections::BTreeSet;
 
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
@@ -19,20 +22,22 @@ const HEADS: Heads = Heads { heads: 32, kv_heads: 8, head_dim: 128 };
 const ROWS: usize = 1000;
 const CHUNK: usize = 8;
 
-/// One for each way of having scales. What reads weights is the same in all products of one token, and every type is tried
-/// with one of them: to make a pipeline of each takes SwiftShader a second or three.
-const OTHER_PRODUCTS: [WeightType; 5] =
+/// One for each way of having scales. Of every other type a pipeline is made of one product only, since what reads weights is
+/// the same text in all: to make one takes SwiftShader a second or three.
+const MADE_WHOLE: [WeightType; 5] =
     [WeightType::Q4, WeightType::Q4M, WeightType::Q2K, WeightType::Q6, WeightType::F16];
 
 /// Everything that a kernel binds.
 struct Room {
     weights: Vec<Weight>,
+    wide: Vec<Weight>,
     caches: Vec<KvCache>,
     tokens: Tensor,
     hidden: Tensor,
     normed: Tensor,
     weighted: Tensor,
     quantized: Quantized,
+    wide_quantized: Quantized,
     squares: Tensor,
     norm: Tensor,
     out: Tensor,
@@ -52,17 +57,25 @@ struct Room {
 
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
 fn main() -> Result<(), GpuError> {
-    let mut sources = Vec::new();
+    let (mut sources, mut texts) = (Vec::new(), BTreeSet::new());
     for tier in [TierChoice::Subgroups, TierChoice::Plain] {
         let gpu = pollster::block_on(Gpu::request(tier))?;
         let room = pollster::block_on(gpu.allocate("the operands", Room::new))?;
-        let mut plan = gpu.plan();
-        describe(&mut plan, &room);
-        describe_whole_numbers(&mut plan, &room);
-        for (name, needs, wgsl) in plan.sources(Dialect::Browser) {
-            let source = json!({ "name": name, "wgsl": wgsl, "needs_subgroups": needs == Needs::Subgroups });
-            if !sources.contains(&source) {
-                sources.push(source);
+        let [mut run, mut read] = [gpu.plan(), gpu.plan()];
+        describe(&mut run, &room);
+        for weight in &room.weights {
+            describe_product(&mut run, &room, weight);
+            describe_products(if is_made_whole(weight) { &mut run } else { &mut read }, &room, weight);
+        }
+        for weight in room.wide.iter() {
+            describe_down_proj(if is_made_whole(weight) { &mut run } else { &mut read }, &room, weight);
+        }
+        for (runs, plan) in [(true, run), (false, read)] {
+            for (name, needs, wgsl) in plan.sources(Dialect::Browser) {
+                let needs_subgroups = needs == Needs::Subgroups;
+                if texts.insert(wgsl.clone()) {
+                    sources.push(json!({ "name": name, "wgsl": wgsl, "needs_subgroups": needs_subgroups, "runs": runs }));
+                }
             }
         }
     }
@@ -70,27 +83,12 @@ fn main() -> Result<(), GpuError> {
     Ok(())
 }
 
+fn is_made_whole(weight: &Weight) -> bool {
+    MADE_WHOLE.contains(&weight.dtype())
+}
+
+/// What is the same whatever weights are stored as.
 fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
-    for weight in &room.weights {
-        embed(plan, weight, 0, &room.tokens, &room.hidden);
-        embed_one(plan, weight, 0, &room.tokens, &room.norm, room.stream());
-        for (form, output) in
-            [(MatmulForm::Each, Output::Columns(0)), (MatmulForm::Tiled, Output::Residual(0))]
-        {
-            matmul(form, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
-        }
-        matvec(plan, weight, 0..ROWS, room.normed(), 0, &room.out);
-    }
-    for weight in room.weights.iter().filter(|weight| OTHER_PRODUCTS.contains(&weight.dtype())) {
-        let output = Output::Residual(0);
-        matmul(MatmulForm::Few, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
-        residual(plan, weight, 0..ROWS, &room.hidden, 0, &room.norm, room.stream());
-        gate_up(plan, weight, room.normed(), &room.half);
-        for cache in room.caches.iter().filter(|cache| fills(cache)) {
-            let attending = Attending { turns: &room.turns, q: &room.q, cache };
-            qkv(plan, weight, 0..ROWS, room.normed(), 0, attending);
-        }
-    }
     rms_norm(plan, &room.hidden, &room.norm, 1e-5, &room.normed);
     weigh(plan, &room.norm, room.stream());
     for cache in &room.caches {
@@ -109,29 +107,60 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
     sample_each(plan, &room.logits, &room.sampling, &room.choices);
     log_probs(plan, &room.logits, &room.sampling, &room.sampled);
     checksum(plan, &room.logits, &room.choices);
+    quantize(plan, room.normed(), &room.quantized);
+    quantize(plan, &room.hidden, &room.quantized);
+    quantize(plan, &room.act, &room.wide_quantized);
     if let Some(weight) = room.weights.first() {
         made_up(plan, weight, 1);
     }
 }
 
-/// The same products in bytes.
-fn describe_whole_numbers<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
-    let input = &room.quantized;
-    quantize(plan, room.normed(), input);
-    quantize(plan, &room.hidden, input);
-    for weight in room.weights.iter().filter(|weight| weight.has_quants()) {
-        matvec(plan, weight, 0..ROWS, input, 0, &room.out);
+/// Rows as floats, and one product in each way of multiplying.
+fn describe_product<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a Weight) {
+    embed(plan, weight, 0, &room.tokens, &room.hidden);
+    embed_one(plan, weight, 0, &room.tokens, &room.norm, room.stream());
+    matvec(plan, weight, 0..ROWS, room.normed(), 0, &room.out);
+    if weight.has_quants() {
+        matvec(plan, weight, 0..ROWS, &room.quantized, 0, &room.out);
     }
-    let others =
-        room.weights.iter().filter(|weight| weight.has_quants() && OTHER_PRODUCTS.contains(&weight.dtype()));
-    for weight in others {
+    let output = Output::Columns(0);
+    matmul(MatmulForm::Each, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+    matmul(MatmulForm::Tiled, plan, weight, 0..ROWS, &room.hidden, Output::Residual(0), &room.out);
+}
+
+/// The others, of floats and of whole numbers.
+fn describe_products<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a Weight) {
+    let output = Output::Residual(0);
+    matmul(MatmulForm::Few, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
+    residual(plan, weight, 0..ROWS, &room.hidden, 0, &room.norm, room.stream());
+    gate_up(plan, weight, room.normed(), &room.half);
+    let filled = || room.caches.iter().filter(|cache| fills(cache));
+    for cache in filled() {
+        let attending = Attending { turns: &room.turns, q: &room.q, cache };
+        qkv(plan, weight, 0..ROWS, room.normed(), 0, attending);
+    }
+    if weight.has_quants() {
+        let input = &room.quantized;
         matmul(MatmulForm::Each, plan, weight, 0..ROWS, input, Output::Columns(0), &room.out);
         residual(plan, weight, 0..ROWS, input, 0, &room.norm, room.stream());
         gate_up(plan, weight, input, &room.half);
-        for cache in room.caches.iter().filter(|cache| fills(cache)) {
+        for cache in filled() {
             let attending = Attending { turns: &room.turns, q: &room.q, cache };
             qkv(plan, weight, 0..ROWS, input, 0, attending);
         }
+    }
+}
+
+/// The widest product, for many tokens, for few and for one.
+fn describe_down_proj<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a Weight) {
+    let output = Output::Residual(0);
+    for form in [MatmulForm::Each, MatmulForm::Tiled, MatmulForm::Few] {
+        matmul(form, plan, weight, 0..ROWS, &room.act, output, &room.out);
+    }
+    residual(plan, weight, 0..ROWS, &room.act, 0, &room.norm, room.stream());
+    if weight.has_quants() {
+        matmul(MatmulForm::Each, plan, weight, 0..ROWS, &room.wide_quantized, output, &room.out);
+        residual(plan, weight, 0..ROWS, &room.wide_quantized, 0, &room.norm, room.stream());
     }
 }
 
@@ -147,16 +176,21 @@ impl Room {
     fn new(make: &Allocator) -> Result<Room, GpuError> {
         let tensor = |columns| make.tensor("operand", [CHUNK, columns]);
         let row = |columns| make.tensor("operand", [1, columns]);
-        let weight = |dtype| Weight::new(make, "weight", dtype, [ROWS, HIDDEN_SIZE]);
+        let weights = |columns| {
+            let weight = |dtype| Weight::new(make, "weight", dtype, [ROWS, columns]);
+            WeightType::ALL.into_iter().map(weight).collect::<Result<Vec<_>, _>>()
+        };
         let cache = |dtype| KvCache::new(make, HEADS, dtype, 4096, 1 << 30);
         Ok(Room {
-            weights: WeightType::ALL.into_iter().map(weight).collect::<Result<_, _>>()?,
+            weights: weights(HIDDEN_SIZE)?,
+            wide: weights(INTERMEDIATE_SIZE)?,
             caches: KvType::ALL.into_iter().map(cache).collect::<Result<_, _>>()?,
             tokens: row(CHUNK)?,
             hidden: tensor(HIDDEN_SIZE)?,
             normed: tensor(HIDDEN_SIZE)?,
             weighted: row(HIDDEN_SIZE)?,
             quantized: Quantized::new(make, [CHUNK, HIDDEN_SIZE])?,
+            wide_quantized: Quantized::new(make, [CHUNK, INTERMEDIATE_SIZE])?,
             squares: make.uniform("squares", [1, HIDDEN_SIZE / 4])?,
             norm: row(HIDDEN_SIZE)?,
             out: tensor(ROWS)?,
