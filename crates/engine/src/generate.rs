@@ -97,6 +97,10 @@ impl Engine {
         let room = self.backend.context() - prompt.len();
         let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
         let mut run = Run::new(prompt, sampling, limit, Ends::WithTheTurn, calls);
+        if limit == 0 {
+            // Nothing is read, so the cache stays what it is.
+            return Ok(run.answer(FinishReason::MaxTokens));
+        }
         let ended = self.run(&mut run, prompt, stop, on_event).await;
         // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
         self.cached = [prompt, &run.ids].concat();
@@ -173,12 +177,12 @@ impl Engine {
         let common = self.cached.iter().zip(prompt).take_while(|(cached, id)| cached == id).count();
         // The last token is read again in any case: its logits are wanted.
         let reused = common.min(prompt.len() - 1);
-        self.backend.rewind(reused);
-        self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
-        run.usage.reused_tokens = reused as u32;
         if reused < self.cached.len() {
             self.speculation.begin_conversation();
         }
+        self.backend.rewind(reused);
+        self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
+        run.usage.reused_tokens = reused as u32;
         let mut done = reused;
         let pace = self.backend.pace();
         loop {
