@@ -181,6 +181,8 @@ impl Engine {
             self.speculation.begin_conversation();
         }
         self.backend.rewind(reused);
+        // What comes behind is overwritten from here on, even if nobody waits for the end.
+        self.cached.truncate(reused);
         self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
         run.usage.reused_tokens = reused as u32;
         let mut done = reused;

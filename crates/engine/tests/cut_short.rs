@@ -1,6 +1,12 @@
-//! Answers that are never begun: what they leave in the cache is what is there.
+//! Answers that are never begun, and those that are let go of on the way: what they leave in the cache is what is there.
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
+
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
 
 use engine::{Answer, Device, Engine, LoadOptions, Origin, StopFlag};
 use gpu::TierChoice;
@@ -36,6 +42,24 @@ fn prompts() -> [Vec<u32>; 2] {
     [one, other]
 }
 
+/// Asks, and lets go of the answer at a breath of the loop.
+fn let_go(engine: &mut Engine, prompt: &[u32], at_breath: usize) {
+    let (breaths, hangs) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let hung = hangs.clone();
+    let stop = StopFlag::with_breath(Rc::new(move || {
+        breaths.set(breaths.get() + 1);
+        hangs.set(breaths.get() == at_breath);
+        if hangs.get() { Box::pin(pending()) } else { Box::pin(async {}) }
+    }));
+    let (options, mut on_event) = (limit(40), |_| {});
+    let mut answer = pin!(engine.generate(prompt, &options, &stop, &mut on_event));
+    block_on(poll_fn(|context| match answer.as_mut().poll(context) {
+        Poll::Ready(answer) => panic!("not let go of: {answer:?}"),
+        Poll::Pending if hung.get() => Poll::Ready(()),
+        Poll::Pending => Poll::Pending,
+    }));
+}
+
 /// What is asked next is answered as by an engine that knows nothing.
 #[track_caller]
 fn check(engine: &mut Engine, device: Device, prompt: &[u32], reused: u32) {
@@ -53,5 +77,21 @@ fn what_may_have_no_answer_is_not_taken_for_read() {
         let none = generate(&mut engine, &other, 0);
         assert_eq!((none.reason, none.ids.len()), (FinishReason::MaxTokens, 0), "{device:?}");
         check(&mut engine, device, &other, 12);
+    }
+}
+
+/// While the prompt is read, and while tokens come: what was there before and is overwritten is not believed.
+#[test]
+fn an_answer_that_is_let_go_of_leaves_what_it_had_not_touched() {
+    let [one, other] = prompts();
+    for device in DEVICES {
+        for at_breath in [1, 2, 12] {
+            let mut engine = load(device);
+            generate(&mut engine, &one, 8);
+            let_go(&mut engine, &other, at_breath);
+            check(&mut engine, device, &one, 12);
+            let_go(&mut engine, &other, at_breath);
+            check(&mut engine, device, &other, 12);
+        }
     }
 }
