@@ -114,8 +114,8 @@ fn introduction(route: Route) -> Html {
     let (heading, words) = match route {
         Route::Chat => (
             "Chat with a language model that runs on this device.",
-            "The model is fetched once and kept in this browser. It runs on your graphics processor, and what you write \
-             never leaves this page.",
+            "The model is fetched once and kept in this browser. It runs on your own graphics processor or processor, and \
+             what you write never leaves this page.",
         ),
         Route::Benchmark => (
             "Measure how fast a language model runs on this device.",
