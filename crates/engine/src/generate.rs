@@ -117,17 +117,19 @@ impl Engine {
     /// step in hand once it is stopped.
     pub async fn read_beginning(&mut self, stop: &StopFlag) -> Result<(), EngineError> {
         let beginning = self.beginning()?;
-        if beginning.is_empty() {
-            return Ok(());
-        }
-        self.check(&beginning)?;
-        let mut run = Run::new(&beginning, Sampling::default(), 1, Ends::WithTheTurn, None);
-        let read = match self.prefill(&mut run, &beginning, stop, &mut |_| {}).await {
+        if beginning.is_empty() { Ok(()) } else { self.read(&beginning, stop).await }
+    }
+
+    /// Reads `ids`, and leaves what is chosen after them.
+    pub(crate) async fn read(&mut self, ids: &[u32], stop: &StopFlag) -> Result<(), EngineError> {
+        self.check(ids)?;
+        let mut run = Run::new(ids, Sampling::default(), 1, Ends::WithTheTurn, None);
+        let read = match self.prefill(&mut run, ids, stop, &mut |_| {}).await {
             Ok(Some(pending)) => self.backend.wait(pending).await.map(drop),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        self.cached = beginning;
+        self.cached = ids.to_vec();
         self.backend.rewind(if read.is_ok() { self.cached.len() } else { 0 });
         self.cached.truncate(self.backend.position());
         read
@@ -149,7 +151,7 @@ impl Engine {
         let mut ahead = Ahead::new(prompt, first);
         let tokenizer = self.tokenizer.clone();
         let mut stream = tokenizer.stream();
-        while let Some(chosen) = self.next(run, &mut ahead).await? {
+        while let Some(chosen) = self.next(run, &mut ahead, stop).await? {
             let id = chosen.id;
             run.take(chosen, &mut stream, on_event);
             if run.ends == Ends::WithTheTurn && tokenizer.stop_ids().contains(&id) {
