@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use format::layout::WeightType;
 use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorInfo, TensorName};
 
+use super::attention::BLOCK;
 use super::matrix::{Matrix, matrix_bytes};
 use crate::CpuError;
 
@@ -157,12 +158,16 @@ impl Tensors {
 fn longest_context(config: &Config, bytes: u64) -> usize {
     let Config { num_hidden_layers, num_key_value_heads, head_dim, .. } = *config;
     let of_one = 2 * 4 * (num_hidden_layers * num_key_value_heads * head_dim) as u64;
-    usize::try_from(bytes / of_one.max(1)).unwrap_or(usize::MAX)
+    let blocks = bytes / (of_one * BLOCK as u64).max(1);
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK)
 }
 
-/// Lets WebAssembly's memory grow once for all tensors: growing it for each of some hundreds took more than half of a load
-/// in V8. If there is too little, the tensor that finds none says so.
-fn make_room(bytes: u64) {
+/// Lets WebAssembly's memory grow once for all that comes next, tensors or blocks of a cache: growing it for each of some hundreds took more than half of a load
+/// in V8. If there is too little, whoever finds none says so.
+pub(super) fn make_room(bytes: u64) {
+    if bytes == 0 {
+        return;
+    }
     let mut room: Vec<u8> = Vec::new();
     let _ = room.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX));
     // Else the compiler leaves out room that nothing is put into.
@@ -213,6 +218,10 @@ mod tests {
     fn a_context_takes_what_is_left() {
         // 32 layers with 8 heads of 128 for keys and as many for values: 256 KiB a token.
         let longest = |bytes| longest_context(&Config::LLAMA_3_1_8B, bytes);
-        assert_eq!([longest(0), longest(262_143), longest(1 << 30)], [0, 0, 4096]);
+        // Room comes for 64 at a time.
+        assert_eq!(
+            [0, (1 << 24) - 1, 1 << 24, 1 << 30, (1 << 30) + (1 << 23)].map(longest),
+            [0, 0, 64, 4096, 4096]
+        );
     }
 }
