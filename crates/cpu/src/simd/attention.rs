@@ -144,6 +144,7 @@ impl Block {
 const FEATURES: usize = 32;
 
 /// `sums + Σ weight * value`
+#[inline(always)] // Else the sums go through memory for each block.
 fn add_weighted<'a>(
     mut sums: [f32x4; FEATURES / 4],
     weights: &[f32],
