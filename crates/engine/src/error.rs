@@ -44,7 +44,7 @@ pub enum EngineError {
     EmptyPrompt,
     /// The conversation does not fit.
     #[error(
-        "the conversation takes {tokens} tokens, but the context holds {context}; \
+        "the conversation takes {tokens} tokens, and an answer at least one more, but the context holds {context}; \
          start a new chat, shorten the message, or load the model with a longer context"
     )]
     PromptTooLong {
@@ -221,7 +221,7 @@ mod tests {
         check(
             EngineError::PromptTooLong { tokens: 9, context: 8 },
             FailureKind::Prompt,
-            "The conversation takes 9 tokens",
+            "The conversation takes 9 tokens, and an answer at least one more, but the context holds 8; start",
         );
         check(
             LlamaError::Context { asked: 0, most: 8 }.into(),
