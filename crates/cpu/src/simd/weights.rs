@@ -57,9 +57,8 @@ impl Weights {
     /// # Errors
     /// If they take more memory than there can be.
     pub fn builder(checkpoint: &Checkpoint) -> Result<WeightsBuilder<'_>, CpuError> {
-        let size = Weights::size(checkpoint);
-        check_size(size, MOST)?;
-        make_room(size);
+        Weights::check(checkpoint)?;
+        make_room(Weights::size(checkpoint));
         let (config, reader) = (checkpoint.config, RowReader::new(checkpoint));
         Ok(WeightsBuilder { config, reader, tensors: Tensors::default() })
     }
@@ -69,9 +68,9 @@ impl Weights {
         checkpoint.tensors.iter().map(tensor_bytes).sum()
     }
 
-    /// Whether a program on this platform can hold them.
-    pub fn fit(checkpoint: &Checkpoint) -> bool {
-        check_size(Weights::size(checkpoint), MOST).is_ok()
+    /// Fails if a program on this platform can't hold them.
+    pub fn check(checkpoint: &Checkpoint) -> Result<(), CpuError> {
+        check_size(Weights::size(checkpoint), MOST)
     }
 
     /// The longest context whose keys and values can be held beside them, which are floats.
