@@ -30,6 +30,17 @@ pub enum CpuError {
         /// Bytes that can be held.
         most: u64,
     },
+    /// More context than there can be memory for.
+    #[error(
+        "A context of {asked} tokens was asked for, but beside the model's weights the CPU can hold the keys and values of \
+         at most {most}; ask for fewer, or choose a smaller model."
+    )]
+    ContextTooLong {
+        /// Asked for.
+        asked: usize,
+        /// The most that fit.
+        most: usize,
+    },
     /// There is no memory for the keys and values of more tokens.
     #[error(
         "There is not enough memory for the keys and values of more than {tokens} tokens: {} KiB more are needed in each \

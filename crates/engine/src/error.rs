@@ -121,6 +121,7 @@ impl EngineError {
                 CpuError::OutOfMemory { .. }
                 | CpuError::ContextOutOfMemory { .. }
                 | CpuError::TooLarge { .. } => FailureKind::OutOfMemory,
+                CpuError::ContextTooLong { .. } => FailureKind::LoadOptions,
                 CpuError::NoOrder { .. } | CpuError::BrokenOff { .. } => FailureKind::Internal,
                 _ => FailureKind::ModelFile,
             },
@@ -211,6 +212,12 @@ mod tests {
             CpuError::ContextOutOfMemory { tokens: 640, bytes: 1 << 19 }.into(),
             FailureKind::OutOfMemory,
             "There is not enough memory for the keys and values of more than 640 tokens: 512 KiB more are needed",
+        );
+        check(
+            CpuError::ContextTooLong { asked: 8192, most: 4096 }.into(),
+            FailureKind::LoadOptions,
+            "A context of 8192 tokens was asked for, but beside the model's weights the CPU can hold the keys and values of at \
+             most 4096; ask for fewer, or choose a smaller model.",
         );
         check(CpuError::NoOrder { found: 9 }.into(), FailureKind::Internal, "A worker was told 9");
         check(

@@ -3,7 +3,7 @@
 use format::{Checkpoint, GenerationConfig};
 use futures_util::future::try_join;
 use gpu::{Gpu, TierChoice};
-use llama::{Loader, Options, Outline, Vacancy, kv_bytes_per_token};
+use llama::{KvType, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
 use protocol::{DeviceReason, DeviceReport, Excluded, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Aside, Files, Store};
 
@@ -73,6 +73,7 @@ impl Engine {
         let wish = wish(options.device);
         let options = options.model_options(&checkpoint.config)?;
         let (choice, reason) = offer.choose(&checkpoint);
+        let options = kept_on(&choice, options);
         let (outline, mut tuned) = (Outline::new(&checkpoint, options.kv), Tuned::default());
         let weights = match choice {
             Choice::Gpu(gpu) => {
@@ -81,7 +82,7 @@ impl Engine {
                 on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await?
             }
             Choice::Cpu => {
-                options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
+                cpu::simd::Weights::check_context(&checkpoint, options.context)?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
                 bytes.each(&files, &checkpoint, &mut builder).await?;
                 Weights::Simd(Box::new(builder.finish()?))
@@ -114,6 +115,14 @@ impl Engine {
             outline,
             tuning: tuned.report,
         })
+    }
+}
+
+/// What is kept where the choice fell: the CPU has floats for keys and values, whatever was asked for.
+fn kept_on(choice: &Choice, options: Options) -> Options {
+    match choice {
+        Choice::Gpu(_) => options,
+        Choice::Cpu | Choice::Reference => Options { kv: KvType::F32, ..options },
     }
 }
 

@@ -73,9 +73,10 @@ impl Weights {
         check_size(Weights::size(checkpoint), MOST)
     }
 
-    /// The longest context whose keys and values can be held beside them, which are floats.
-    pub fn longest_context(checkpoint: &Checkpoint) -> usize {
-        longest_context(&checkpoint.config, MOST.saturating_sub(Weights::size(checkpoint)))
+    /// Fails if the keys and values of so many tokens, which are floats, can't be held beside them.
+    pub fn check_context(checkpoint: &Checkpoint, asked: usize) -> Result<(), CpuError> {
+        let most = longest_context(&checkpoint.config, MOST.saturating_sub(Weights::size(checkpoint)));
+        if asked > most { Err(CpuError::ContextTooLong { asked, most }) } else { Ok(()) }
     }
 
     /// Bytes in memory.
