@@ -79,7 +79,12 @@ impl Engine {
             Choice::Gpu(gpu) => {
                 let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
                 let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
-                on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await?
+                let weights = on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await;
+                if weights.is_err() {
+                    // What ended the load may have ended a trial, too.
+                    tuner.take_back().await;
+                }
+                weights?
             }
             Choice::Cpu => {
                 cpu::simd::Weights::check_context(&checkpoint, options.context)?;
