@@ -17,7 +17,7 @@ fn load(aside: &MemoryAside, device: Device, when: Tune) -> Engine {
     let origin = Origin { files: &files, store: &NoStore };
     let options = LoadOptions { device, context: Some(64), ..LoadOptions::default() };
     let pause: Pause = Rc::new(|| Box::pin(async { std::thread::sleep(Duration::from_millis(1)) }));
-    let tuner = Tuner { aside, when, platform: &|| "test".to_owned(), pause };
+    let tuner = Tuner::new(aside, when, &|| "test".to_owned(), pause);
     block_on(Engine::load_tuned(origin, options, &tuner, &mut |_| {})).unwrap()
 }
 
@@ -59,8 +59,8 @@ fn software_is_not_tried_unless_asked_nor_is_the_processor() {
         assert_eq!((engine.tuning(), aside.names().len()), (None, 0), "{device:?}");
         if device == Device::Cpu {
             let pause: Pause = Rc::new(|| Box::pin(std::future::pending()));
-            let tuner = Tuner { aside: &aside, when: Tune::Anew, platform: &String::new, pause };
-            block_on(engine.try_kernels(&tuner));
+            let tuner = Tuner::new(&aside, Tune::Anew, &String::new, pause);
+            block_on(engine.try_kernels(&tuner, &StopFlag::default()));
             assert_eq!(engine.tuning(), None);
         }
     }

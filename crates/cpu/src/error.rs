@@ -6,8 +6,11 @@ use format::{FormatError, TensorName};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CpuError {
-    /// There is no memory for a tensor in `f32`.
-    #[error("There is not enough memory for {tensor} with its {weights} weights as f32.")]
+    /// There is no memory for a tensor.
+    #[error(
+        "There is not enough memory for {tensor} with its {weights} weights; choose a smaller model, fewer bits a weight, \
+         or a GPU."
+    )]
     OutOfMemory {
         /// The tensor.
         tensor: TensorName,
@@ -26,6 +29,29 @@ pub enum CpuError {
         needed: u64,
         /// Bytes that can be held.
         most: u64,
+    },
+    /// More context than there can be memory for.
+    #[error(
+        "A context of {asked} tokens was asked for, but beside the model's weights the CPU can hold the keys and values of \
+         at most {most}; ask for fewer, or choose a smaller model."
+    )]
+    ContextTooLong {
+        /// Asked for.
+        asked: usize,
+        /// The most that fit.
+        most: usize,
+    },
+    /// There is no memory for the keys and values of more tokens.
+    #[error(
+        "There is not enough memory for the keys and values of more than {tokens} tokens: {} KiB more are needed in each \
+         layer; start a new chat, close other tabs and programs, or load a smaller model.",
+        bytes.div_ceil(1024)
+    )]
+    ContextOutOfMemory {
+        /// How many tokens there is room for.
+        tokens: usize,
+        /// Bytes that a layer lacks.
+        bytes: u64,
     },
     /// One worker told another what is no order.
     #[error("A worker was told {found}, which is no order; load the model again.")]

@@ -51,7 +51,7 @@ impl Deputy {
         self.tell(Order::forward(x, wanted)).await?;
         match wanted {
             Wanted::Nothing => Ok(Vec::new()),
-            Wanted::Last | Wanted::Each => Ok(answered(&self.settle(0).await?)),
+            Wanted::Last | Wanted::Each => self.settle(0).await,
         }
     }
 
@@ -71,14 +71,16 @@ impl Deputy {
         self.unanswered += 1;
     }
 
-    /// Waits until at most `left` orders are unanswered, and gives the last answer.
-    async fn settle(&mut self, left: usize) -> Result<Vec<u8>, EngineError> {
-        let mut answer = Vec::new();
-        while self.unanswered > left {
-            answer = self.line.answer().await.map_err(|reason| EngineError::Deputy { reason })?;
+    /// Waits until at most `left` orders are unanswered, and gives the last answer's stream. After one that could not be
+    /// obeyed those behind it mean nothing, so they are waited for, too.
+    async fn settle(&mut self, left: usize) -> Result<Vec<f32>, EngineError> {
+        let mut stream = Ok(Vec::new());
+        while self.unanswered > if stream.is_ok() { left } else { 0 } {
+            let answer = self.line.answer().await.map_err(|reason| EngineError::Deputy { reason })?;
             self.unanswered -= 1;
+            stream = stream.and(answered(&answer));
         }
-        Ok(answer)
+        Ok(stream?)
     }
 }
 

@@ -23,7 +23,7 @@ pub enum EngineError {
     /// The device, or the model on it.
     #[error(transparent)]
     Llama(#[from] LlamaError),
-    /// The reference model.
+    /// The model on the CPU.
     #[error(transparent)]
     Cpu(#[from] CpuError),
     /// A folder in which there is no model.
@@ -44,7 +44,7 @@ pub enum EngineError {
     EmptyPrompt,
     /// The conversation does not fit.
     #[error(
-        "the conversation takes {tokens} tokens, but the context holds {context}; \
+        "the conversation takes {tokens} tokens, and an answer at least one more, but the context holds {context}; \
          start a new chat, shorten the message, or load the model with a longer context"
     )]
     PromptTooLong {
@@ -117,9 +117,16 @@ impl EngineError {
                 store::Kind::Storage => FailureKind::Storage,
                 store::Kind::File => FailureKind::ModelFile,
             },
+            EngineError::Cpu(error) => match error {
+                CpuError::OutOfMemory { .. }
+                | CpuError::ContextOutOfMemory { .. }
+                | CpuError::TooLarge { .. } => FailureKind::OutOfMemory,
+                CpuError::ContextTooLong { .. } => FailureKind::LoadOptions,
+                CpuError::NoOrder { .. } | CpuError::BrokenOff { .. } => FailureKind::Internal,
+                _ => FailureKind::ModelFile,
+            },
             EngineError::Format(_)
             | EngineError::NotANumber
-            | EngineError::Cpu(_)
             | EngineError::NoTokenizer
             | EngineError::NoModel { .. }
             | EngineError::OtherVocabulary { .. } => FailureKind::ModelFile,
@@ -162,6 +169,8 @@ fn sentence(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use format::TensorName;
+
     use super::*;
 
     #[track_caller]
@@ -190,9 +199,36 @@ mod tests {
             "The device ran out",
         );
         check(
+            CpuError::TooLarge { needed: 6_500_000_000, most: 7 << 29 }.into(),
+            FailureKind::OutOfMemory,
+            "The model's weights take 6.05 GiB on the CPU, where at most 3.50 GiB can be held; choose a smaller model",
+        );
+        check(
+            CpuError::OutOfMemory { tensor: TensorName::EmbedTokens, weights: 9 }.into(),
+            FailureKind::OutOfMemory,
+            "There is not enough memory for model.embed_tokens.weight with its 9 weights; choose a smaller model",
+        );
+        check(
+            CpuError::ContextOutOfMemory { tokens: 640, bytes: 1 << 19 }.into(),
+            FailureKind::OutOfMemory,
+            "There is not enough memory for the keys and values of more than 640 tokens: 512 KiB more are needed",
+        );
+        check(
+            CpuError::ContextTooLong { asked: 8192, most: 4096 }.into(),
+            FailureKind::LoadOptions,
+            "A context of 8192 tokens was asked for, but beside the model's weights the CPU can hold the keys and values of at \
+             most 4096; ask for fewer, or choose a smaller model.",
+        );
+        check(CpuError::NoOrder { found: 9 }.into(), FailureKind::Internal, "A worker was told 9");
+        check(
+            CpuError::Format(FormatError::unsupported_type("Q9".to_owned())).into(),
+            FailureKind::ModelFile,
+            "",
+        );
+        check(
             EngineError::PromptTooLong { tokens: 9, context: 8 },
             FailureKind::Prompt,
-            "The conversation takes 9 tokens",
+            "The conversation takes 9 tokens, and an answer at least one more, but the context holds 8; start",
         );
         check(
             LlamaError::Context { asked: 0, most: 8 }.into(),

@@ -97,6 +97,10 @@ impl Engine {
         let room = self.backend.context() - prompt.len();
         let limit = options.max_tokens.map_or(room, |most| room.min(most as usize));
         let mut run = Run::new(prompt, sampling, limit, Ends::WithTheTurn, calls);
+        if limit == 0 {
+            // Nothing is read, so the cache stays what it is.
+            return Ok(run.answer(FinishReason::MaxTokens));
+        }
         let ended = self.run(&mut run, prompt, stop, on_event).await;
         // Steps that ran ahead are forgotten, whatever ended the loop; so is what a failed step left behind.
         self.cached = [prompt, &run.ids].concat();
@@ -113,17 +117,19 @@ impl Engine {
     /// step in hand once it is stopped.
     pub async fn read_beginning(&mut self, stop: &StopFlag) -> Result<(), EngineError> {
         let beginning = self.beginning()?;
-        if beginning.is_empty() {
-            return Ok(());
-        }
-        self.check(&beginning)?;
-        let mut run = Run::new(&beginning, Sampling::default(), 1, Ends::WithTheTurn, None);
-        let read = match self.prefill(&mut run, &beginning, stop, &mut |_| {}).await {
+        if beginning.is_empty() { Ok(()) } else { self.read(&beginning, stop).await }
+    }
+
+    /// Reads `ids`, and leaves what is chosen after them.
+    pub(crate) async fn read(&mut self, ids: &[u32], stop: &StopFlag) -> Result<(), EngineError> {
+        self.check(ids)?;
+        let mut run = Run::new(ids, Sampling::default(), 1, Ends::WithTheTurn, None);
+        let read = match self.prefill(&mut run, ids, stop, &mut |_| {}).await {
             Ok(Some(pending)) => self.backend.wait(pending).await.map(drop),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
-        self.cached = beginning;
+        self.cached = ids.to_vec();
         self.backend.rewind(if read.is_ok() { self.cached.len() } else { 0 });
         self.cached.truncate(self.backend.position());
         read
@@ -145,7 +151,7 @@ impl Engine {
         let mut ahead = Ahead::new(prompt, first);
         let tokenizer = self.tokenizer.clone();
         let mut stream = tokenizer.stream();
-        while let Some(chosen) = self.next(run, &mut ahead).await? {
+        while let Some(chosen) = self.next(run, &mut ahead, stop).await? {
             let id = chosen.id;
             run.take(chosen, &mut stream, on_event);
             if run.ends == Ends::WithTheTurn && tokenizer.stop_ids().contains(&id) {
@@ -173,12 +179,14 @@ impl Engine {
         let common = self.cached.iter().zip(prompt).take_while(|(cached, id)| cached == id).count();
         // The last token is read again in any case: its logits are wanted.
         let reused = common.min(prompt.len() - 1);
-        self.backend.rewind(reused);
-        self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
-        run.usage.reused_tokens = reused as u32;
         if reused < self.cached.len() {
             self.speculation.begin_conversation();
         }
+        self.backend.rewind(reused);
+        // What comes behind is overwritten from here on, even if nobody waits for the end.
+        self.cached.truncate(reused);
+        self.backend.choose_by(&run.sampling, &prompt[..reused]).await?;
+        run.usage.reused_tokens = reused as u32;
         let mut done = reused;
         let pace = self.backend.pace();
         loop {

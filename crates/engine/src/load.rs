@@ -3,7 +3,7 @@
 use format::{Checkpoint, GenerationConfig};
 use futures_util::future::try_join;
 use gpu::{Gpu, TierChoice};
-use llama::{Loader, Options, Outline, Vacancy, kv_bytes_per_token};
+use llama::{KvType, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
 use protocol::{DeviceReason, DeviceReport, Excluded, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Aside, Files, Store};
 
@@ -73,15 +73,21 @@ impl Engine {
         let wish = wish(options.device);
         let options = options.model_options(&checkpoint.config)?;
         let (choice, reason) = offer.choose(&checkpoint);
+        let options = kept_on(&choice, options);
         let (outline, mut tuned) = (Outline::new(&checkpoint, options.kv), Tuned::default());
         let weights = match choice {
             Choice::Gpu(gpu) => {
                 let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
                 let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
-                on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await?
+                let weights = on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await;
+                if weights.is_err() {
+                    // What ended the load may have ended a trial, too.
+                    tuner.take_back().await;
+                }
+                weights?
             }
             Choice::Cpu => {
-                options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
+                cpu::simd::Weights::check_context(&checkpoint, options.context)?;
                 let mut builder = cpu::simd::Weights::builder(&checkpoint)?;
                 bytes.each(&files, &checkpoint, &mut builder).await?;
                 Weights::Simd(Box::new(builder.finish()?))
@@ -114,6 +120,14 @@ impl Engine {
             outline,
             tuning: tuned.report,
         })
+    }
+}
+
+/// What is kept where the choice fell: the CPU has floats for keys and values, whatever was asked for.
+fn kept_on(choice: &Choice, options: Options) -> Options {
+    match choice {
+        Choice::Gpu(_) => options,
+        Choice::Cpu | Choice::Reference => Options { kv: KvType::F32, ..options },
     }
 }
 

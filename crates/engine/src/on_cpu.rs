@@ -206,7 +206,7 @@ async fn forward(
     ids: &[u32],
     wanted: Wanted,
 ) -> Result<Vec<f32>, EngineError> {
-    let x = model.forward(ids, wanted);
+    let x = model.forward(ids, wanted)?;
     match deputy {
         Some(deputy) => deputy.forward(&x, wanted).await,
         None => Ok(x),

@@ -18,7 +18,7 @@ pub enum Speculate {
 const FEW: usize = 3;
 
 /// Guesses at a time where all of the last ones were right; a larger group.
-const MANY: usize = 7;
+pub(crate) const MANY: usize = 7;
 
 /// A conversation stops guessing when it has lost the time of so many tokens more than it had won.
 const MOST_LOST: f64 = 8.0;

@@ -24,9 +24,9 @@ use llama::{Outline, SOURCES_HASH};
 use protocol::{Excluded, Kernels, TuningReport};
 use store::{Aside, Hash, NoStore};
 
-use crate::Engine;
 use crate::backend::{Backend, kernels};
-use book::Book;
+use crate::{Engine, StopFlag};
+use book::{Book, Underway};
 use stand::DeviceStand;
 use trials::Trials;
 
@@ -49,15 +49,11 @@ pub enum Tune {
 
 /// Tries kernels, and remembers what came of it.
 pub struct Tuner<'a, A> {
-    /// Where it is remembered.
-    pub aside: &'a A,
-    /// When they are tried.
-    pub when: Tune,
-    /// What bears on kernels and is not the device's: the browser, and what only it knows of the adapter. Asked once the
-    /// device is open.
-    pub platform: &'a dyn Fn() -> String,
-    /// Some milliseconds, between two looks at the clock.
-    pub pause: Pause,
+    aside: &'a A,
+    when: Tune,
+    platform: &'a dyn Fn() -> String,
+    pause: Pause,
+    underway: Underway,
 }
 
 /// Whether kernels were asked for by name.
@@ -78,19 +74,32 @@ impl Tuner<'static, NoStore> {
     /// Tries nothing.
     pub fn never() -> Tuner<'static, NoStore> {
         let pause: Pause = std::rc::Rc::new(|| Box::pin(std::future::pending()));
-        Tuner { aside: &NoStore, when: Tune::Never, platform: &String::new, pause }
+        Tuner::new(&NoStore, Tune::Never, &String::new, pause)
     }
 }
 
-impl<A: Aside> Tuner<'_, A> {
+impl<'a, A: Aside> Tuner<'a, A> {
+    /// One that remembers `aside` what came of it. `platform` is what bears on kernels and is not the device's: the browser,
+    /// and what only it knows of the adapter; it is asked once the device is open. `pause` takes some milliseconds, between
+    /// two looks at the clock.
+    pub fn new(aside: &'a A, when: Tune, platform: &'a dyn Fn() -> String, pause: Pause) -> Tuner<'a, A> {
+        Tuner { aside, when, platform, pause, underway: Underway::default() }
+    }
+
+    /// Has it not held against kernels that somebody let go of what tried them, a load say, and lives on.
+    pub async fn take_back(&self) {
+        book::take_back(self.aside, &self.underway).await;
+    }
+
     /// Turns a device to the kernels that are best for a model, unless others were asked for by name.
     pub(crate) async fn settle(&self, gpu: &Gpu, outline: &Outline, wish: Wish) -> Tuned {
         let is_for_itself = wish == Wish::Any && !gpu.report().software;
         let tuned = match self.when {
-            Tune::Anew => self.try_all(gpu, outline).await,
+            Tune::Anew => self.try_all(gpu, outline, &StopFlag::default()).await,
             Tune::Once if is_for_itself => self.known_or_tried(gpu, outline).await,
-            Tune::Once | Tune::Never => Tuned::default(),
+            Tune::Once | Tune::Never => None,
         };
+        let tuned = tuned.unwrap_or_default();
         let chosen = tuned.report.as_ref().map(|report| report.chosen);
         if let (Some(chosen), Wish::Any) = (chosen.filter(|chosen| *chosen != kernels(gpu.tier())), wish) {
             // They were right a moment ago, or in an earlier visit. If they are not even there now, the others stay.
@@ -99,29 +108,37 @@ impl<A: Aside> Tuner<'_, A> {
         tuned
     }
 
-    /// Tries all kernels, whatever is known. Those that are excluded stay so.
-    pub(crate) async fn try_all(&self, gpu: &Gpu, outline: &Outline) -> Tuned {
-        self.tried(gpu, outline, self.book(gpu, outline).await).await
+    /// Tries all kernels, whatever is known. Those that are excluded stay so. None if it was stopped.
+    pub(crate) async fn try_all(&self, gpu: &Gpu, outline: &Outline, stop: &StopFlag) -> Option<Tuned> {
+        self.tried(gpu, outline, self.book(gpu, outline).await, stop).await
     }
 
-    async fn known_or_tried(&self, gpu: &Gpu, outline: &Outline) -> Tuned {
+    async fn known_or_tried(&self, gpu: &Gpu, outline: &Outline) -> Option<Tuned> {
         let book = self.book(gpu, outline).await;
         if book.report().is_some() {
-            return Tuned { excluded: book.all_excluded().to_vec(), report: book.report().cloned() };
+            return Some(Tuned { excluded: book.all_excluded().to_vec(), report: book.report().cloned() });
         }
-        self.tried(gpu, outline, book).await
+        // Whoever wants a load to end drops it.
+        self.tried(gpu, outline, book, &StopFlag::default()).await
     }
 
-    async fn tried(&self, gpu: &Gpu, outline: &Outline, mut book: Book<'_, A>) -> Tuned {
+    async fn tried(
+        &self,
+        gpu: &Gpu,
+        outline: &Outline,
+        mut book: Book<'_, A>,
+        stop: &StopFlag,
+    ) -> Option<Tuned> {
         let limit = if gpu.report().software { SOFTWARE_LIMIT } else { LIMIT };
         let stand = DeviceStand::new(outline.clone(), limit, self.pause.clone());
-        let report = Trials::new(stand, &mut book, limit, self.pause.clone()).run(kernels(gpu.tier())).await;
-        book.conclude(&report).await;
-        Tuned { excluded: book.all_excluded().to_vec(), report: Some(report) }
+        let trials = Trials::new(stand, &mut book, limit, self.pause.clone(), stop);
+        let report = trials.run(kernels(gpu.tier())).await?;
+        Some(Tuned { excluded: book.all_excluded().to_vec(), report: Some(report) })
     }
 
     async fn book(&self, gpu: &Gpu, outline: &Outline) -> Book<'_, A> {
-        Book::open(self.aside, &name(gpu, &(self.platform)(), outline, SOURCES_HASH)).await
+        let name = name(gpu, &(self.platform)(), outline, SOURCES_HASH);
+        Book::open(self.aside, &self.underway, &name).await
     }
 }
 
@@ -131,11 +148,13 @@ impl Engine {
         self.tuning.as_ref()
     }
 
-    /// Tries all kernels beside the loaded model, if a GPU has it. What comes of it holds from the next load on.
-    pub async fn try_kernels<A: Aside>(&mut self, tuner: &Tuner<'_, A>) {
+    /// Tries all kernels beside the loaded model, if a GPU has it. What comes of it holds from the next load on; of trials
+    /// that were stopped nothing does.
+    pub async fn try_kernels<A: Aside>(&mut self, tuner: &Tuner<'_, A>, stop: &StopFlag) {
         let Backend::Gpu(model) = &self.backend else { return };
-        let Tuned { excluded, report } = tuner.try_all(model.gpu(), &self.outline).await;
-        (self.device.excluded, self.tuning) = (excluded, report);
+        if let Some(Tuned { excluded, report }) = tuner.try_all(model.gpu(), &self.outline, stop).await {
+            (self.device.excluded, self.tuning) = (excluded, report);
+        }
     }
 }
 

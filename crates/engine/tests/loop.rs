@@ -322,7 +322,10 @@ fn a_prompt_that_cannot_be_answered_is_refused_and_does_no_harm() {
     let before = generate(&mut engine, &prompt(10), 3).unwrap();
     for (prompt, start) in [
         (vec![], "The prompt is empty"),
-        (prompt(24), "The conversation takes 24 tokens, but the context holds 24"),
+        (
+            prompt(24),
+            "The conversation takes 24 tokens, and an answer at least one more, but the context holds 24; start",
+        ),
         (vec![5, 330], "Token 330 does not exist; this model has tokens 0 to 329"),
     ] {
         let failure = generate(&mut engine, &prompt, 3).unwrap_err().failure();

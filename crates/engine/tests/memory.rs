@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
-use engine::{Device, Engine, LoadOptions, Memory, Origin, Quantize, read_header};
+use engine::{Device, Engine, LoadOptions, Memory, Origin, Quantize, kv_type, read_header};
 use format::{Checkpoint, Config, Quant, TensorName};
 use gpu::{Limits, TierChoice};
 use llama::KvType;
@@ -52,6 +52,26 @@ fn a_load_takes_what_was_said_before_it() {
     check(Quantize::WhereItSuits, KvType::F16);
     for quant in [Quant::Q4, Quant::Q4M, Quant::Q6, Quant::Q8, Quant::F16] {
         check(Quantize::To(quant), KvType::F16);
+    }
+}
+
+/// The CPU keeps floats, whatever was asked for.
+#[test]
+fn keys_and_values_are_told_as_they_are_kept() {
+    const GPU: Device = Device::Gpu(TierChoice::Plain);
+    let memory = Memory::of(&header(), Quantize::Never);
+    for (device, kv, kept) in [
+        (GPU, KvType::F16, KvType::F16),
+        (GPU, KvType::I8, KvType::I8),
+        (Device::Cpu, KvType::F16, KvType::F32),
+        (Device::Cpu, KvType::I8, KvType::F32),
+        (Device::Reference, KvType::F16, KvType::F32),
+    ] {
+        let options = LoadOptions { device, context: Some(CONTEXT), kv, quantize: Quantize::Never };
+        let origin = Origin { files: &files(), store: &NoStore };
+        let engine = block_on(Engine::load(origin, options, &mut |_| {})).unwrap();
+        let told = (kv_type(engine.info().kv), engine.info().kv_bytes_per_token);
+        assert_eq!(told, (kept, memory.kv_bytes_per_token(kept)), "{device:?}, {kv:?}");
     }
 }
 

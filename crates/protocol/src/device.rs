@@ -31,7 +31,7 @@ pub struct DeviceReport {
     pub kernels: Kernels,
     /// Why it is this one.
     pub reason: DeviceReason,
-    /// Bytes of weights and KV cache on the device.
+    /// Bytes of weights and KV cache on the device; on the CPU, where the cache grows, of weights alone.
     pub device_bytes: u64,
     /// Kernels that compute wrongly here, or do not answer, and so are not used.
     #[serde(default)]

@@ -91,7 +91,43 @@ export async function failures({ browser }) {
     await tab.context.close();
   });
 
+  await test("a request that is none is answered with a failure, and the next is heard", async () => {
+    const tab = await openPage(browser);
+    const app = new App(tab.page);
+    await app.open();
+    const generate = { type: "generate", turn: 7, messages: [], options: {} };
+    const [nonsense, none, halfAsked, asked] = await tab.page.evaluate(answers, [
+      { request: { type: "nonsense" } }, 5, { request: { ...generate, messages: 5 } }, { request: generate },
+    ]);
+    for (const { type, failure } of [nonsense, none, halfAsked]) {
+      assert.equal(type, "failed");
+      assert.match(failure.message, /^The engine was asked for something that it does not know \(.+\); reload the page\.$/);
+    }
+    assert.deepEqual([halfAsked.turn, asked.turn], [7, 7]);
+    assert.match(asked.failure.message, /^No model is loaded/);
+    await checkTroubles(tab);
+    await tab.context.close();
+  });
+
   await withoutWebGpu();
+}
+
+/** Runs in the page: what a worker of one's own answers to each message, once it has spoken. */
+async function answers(messages) {
+  const worker = new Worker(document.querySelector('meta[name="pronk-worker"]').content, { type: "module" });
+  const next = () => new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  const heard = [];
+  await next();
+  for (const message of messages) {
+    const answer = next();
+    worker.postMessage(message);
+    heard.push(await answer);
+  }
+  worker.terminate();
+  return heard;
 }
 
 /** The demo cannot be loaded; the page says why, and works again once the host does. */

@@ -2,7 +2,7 @@
 
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use js_sys::Promise;
-use protocol::{Event, Request};
+use protocol::{Event, Failure, FailureKind, Request};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -63,7 +63,7 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
         let post: Post = match serde_wasm_bindgen::from_value(message.data()) {
             Ok(post) => post,
-            Err(error) => wasm_bindgen::throw_val(error.into()),
+            Err(error) => return tell(&refusal(message.data(), &error.to_string())),
         };
         let heard = hear(&post.request);
         let files = js_sys::Array::from(&post.files).iter().filter_map(|file| file.dyn_into().ok()).collect();
@@ -74,6 +74,22 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
     scope().set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     on_message.forget();
     receiver
+}
+
+/// The answer to what is no request: whoever asked waits for one, and the worker hears the next all the same.
+fn refusal(post: JsValue, found: &str) -> Event {
+    #[derive(Deserialize)]
+    struct Asked {
+        request: Numbered,
+    }
+    #[derive(Deserialize)]
+    struct Numbered {
+        turn: u32,
+    }
+    let turn = serde_wasm_bindgen::from_value(post).ok().map(|Asked { request }| request.turn);
+    let message =
+        format!("The engine was asked for something that it does not know ({found}); reload the page.");
+    Event::Failed { turn, failure: Failure { kind: FailureKind::Internal, message } }
 }
 
 /// Lets letters that have come be heard. A message to itself, since a timer may take milliseconds.

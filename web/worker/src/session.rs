@@ -135,9 +135,13 @@ impl Session {
         self.engine = None;
         self.deputy = Asked::default();
         let device = options.device;
-        let (load, handle) = abortable(load(source, options, files, &self.store));
+        let tuner = tuner(&self.store, Tune::Once);
+        let (load, handle) = abortable(load(source, options, files, &self.store, &tuner));
         self.work.0.borrow_mut().load = Some(handle);
         let loaded = load.await;
+        if loaded.is_err() {
+            tuner.take_back().await;
+        }
         self.work.0.borrow_mut().load = None;
         match loaded {
             Ok(Ok(mut engine)) => {
@@ -197,7 +201,7 @@ impl Session {
         if trials == Trials::Anew {
             let progress = BenchmarkProgress { stage: BenchmarkStage::Kernels, done: 0, total: 1 };
             tell(&Event::Benchmarking { progress });
-            engine.try_kernels(&tuner(&self.store, Tune::Anew)).await;
+            engine.try_kernels(&tuner(&self.store, Tune::Anew), stop).await;
         }
         let on_progress = &mut |progress| tell(&Event::Benchmarking { progress });
         match engine.benchmark(stop, on_progress).await {
@@ -244,7 +248,7 @@ fn with_browser(mut report: BenchmarkReport) -> BenchmarkReport {
 
 /// What comes of trying kernels rests beside the models, wherever a model came from.
 fn tuner(store: &IndexedDb, when: Tune) -> Tuner<'_, IndexedDb> {
-    Tuner { aside: store, when, platform: &platform, pause: nudge::pauses() }
+    Tuner::new(store, when, &platform, nudge::pauses())
 }
 
 /// What bears on kernels and the device does not say.
@@ -257,14 +261,14 @@ async fn load(
     options: LoadOptions,
     picked: Vec<File>,
     store: &IndexedDb,
+    tuner: &Tuner<'_, IndexedDb>,
 ) -> Result<Engine, Failure> {
     let options = options.into();
     let on_progress = &mut |progress| tell(&Event::Loading { progress });
-    let tuner = tuner(store, Tune::Once);
     let loaded = match source {
         ModelSource::Url { url, pieces } => {
             let site = Site::new(&url, &pieces).map_err(|error| EngineError::from(error).failure())?;
-            Engine::load_tuned(Origin { files: &site, store }, options, &tuner, on_progress).await
+            Engine::load_tuned(Origin { files: &site, store }, options, tuner, on_progress).await
         }
         ModelSource::File { name } => {
             if picked.is_empty() {
@@ -272,7 +276,7 @@ async fn load(
                 return Err(Failure { kind: FailureKind::ModelFile, message });
             }
             let files = Picked::new(picked, name);
-            Engine::load_tuned(Origin { files: &files, store: &NoStore }, options, &tuner, on_progress).await
+            Engine::load_tuned(Origin { files: &files, store: &NoStore }, options, tuner, on_progress).await
         }
     };
     loaded.map_err(|error| error.failure())

@@ -141,7 +141,7 @@ fn load_from<F: Files, T: Store>(
 ) -> Result<Engine, EngineError> {
     // Nothing else waits on this thread.
     let pause: Pause = Rc::new(|| Box::pin(async { std::thread::sleep(Duration::from_millis(1)) }));
-    let tuner = Tuner { aside: &aside, when, platform: &|| "terminal".to_owned(), pause };
+    let tuner = Tuner::new(&aside, when, &|| "terminal".to_owned(), pause);
     let on_progress = &mut |progress| bar.show(&progress);
     pollster::block_on(Engine::load_tuned(Origin { files, store }, options, &tuner, on_progress))
 }

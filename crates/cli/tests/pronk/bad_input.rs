@@ -43,7 +43,10 @@ fn a_question_that_the_model_cannot_take() {
         (&["logits", MODEL, "--ids", ""], "The prompt is empty"),
         (&["generate", MODEL, "--ids", "1,330"], "Token 330 does not exist; this model has tokens 0 to 329"),
         (&["logits", MODEL, "--ids", "4294967295"], "Token 4294967295 does not exist"),
-        (&["generate", MODEL, "--ids", "1,2,3", "--context", "3"], "takes 3 tokens, but the context holds 3"),
+        (
+            &["generate", MODEL, "--ids", "1,2,3", "--context", "3"],
+            "takes 3 tokens, and an answer at least one more, but the context holds 3",
+        ),
         (&["generate", MODEL, "--ids", "1", "--context", "131073"], "at most 131072"),
         (&["generate", MODEL, "--messages", "/no/such/file"], "/no/such/file can't be read"),
         (&["logits", MODEL, "--ids-file", "/no/such/file"], "/no/such/file can't be read"),

@@ -10,17 +10,21 @@
 //! layer     1, its weights and its cache
 //! forward   2, which tokens are wanted, the stream
 //! rewind    3, position
-//! answers   to forward the stream of the wanted tokens; to all else nothing, in no bytes
+//! answers   to forward 0 and the stream of the wanted tokens, or, where no memory is left for those of the step,
+//!           1, how many tokens there is room for, and the bytes that a layer lacks; to all else nothing, in no bytes
 //! ```
 
 use super::layers::{Layers, Shape, Wanted};
-use super::packing::{Packing, Unpacking, elements};
+use super::packing::{Packing, Unpacking};
 use crate::CpuError;
 
 const BEGIN: u32 = 0;
 const LAYER: u32 = 1;
 const FORWARD: u32 = 2;
 const REWIND: u32 = 3;
+
+const DONE: u32 = 0;
+const NO_MEMORY: u32 = 1;
 
 /// What a deputy is told.
 #[derive(Debug)]
@@ -70,8 +74,20 @@ impl Order {
 }
 
 /// The stream that an answer holds, `[wanted, hidden_size]`.
-pub fn answered(answer: &[u8]) -> Vec<f32> {
-    elements(answer)
+///
+/// # Errors
+/// If whoever answers has no memory left, or the answer is not whole.
+pub fn answered(answer: &[u8]) -> Result<Vec<f32>, CpuError> {
+    let mut answer = Unpacking::new(answer);
+    if answer.is_empty() {
+        return Ok(Vec::new());
+    }
+    if answer.number()? == DONE {
+        return answer.all();
+    }
+    let tokens = answer.count()?;
+    let bytes = answer.all()?.first().copied().unwrap_or_default();
+    Err(CpuError::ContextOutOfMemory { tokens, bytes })
 }
 
 /// Who computes layers for a model that is elsewhere.
@@ -82,7 +98,7 @@ impl Deputy {
     /// Does what it is told, and gives the answer.
     ///
     /// # Errors
-    /// If the order is not whole.
+    /// If the order is not whole. That there is no memory left for a step is an answer.
     pub fn obey(&mut self, order: &[u8]) -> Result<Vec<u8>, CpuError> {
         let Deputy(layers) = self;
         let mut order = Unpacking::new(order);
@@ -101,8 +117,7 @@ impl Deputy {
                     1 => Wanted::Last,
                     _ => Wanted::Each,
                 };
-                let x = layers.forward(order.all()?, wanted);
-                return Ok(bytemuck::cast_slice(&x).to_vec());
+                return answer(layers.forward(order.all()?, wanted));
             }
             REWIND => layers.rewind(order.count()?),
             found => return Err(CpuError::NoOrder { found }),
@@ -111,9 +126,37 @@ impl Deputy {
     }
 }
 
+fn answer(stream: Result<Vec<f32>, CpuError>) -> Result<Vec<u8>, CpuError> {
+    let mut answer = Packing::default();
+    match stream {
+        Ok(x) => {
+            answer.count(DONE as usize);
+            answer.all(&x);
+        }
+        Err(CpuError::ContextOutOfMemory { tokens, bytes }) => {
+            answer.count(NO_MEMORY as usize);
+            answer.count(tokens);
+            answer.all(&[bytes]);
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(answer.bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_are_a_stream_or_what_is_lacking() {
+        let lacks = CpuError::ContextOutOfMemory { tokens: 64, bytes: 1 << 33 };
+        for stream in [Ok(Vec::new()), Ok(vec![1.0, -2.5]), Err(lacks)] {
+            assert_eq!(answered(&answer(stream.clone()).unwrap()), stream);
+        }
+        assert_eq!(answered(&[]), Ok(Vec::new()));
+        assert_eq!(answer(Err(CpuError::NoOrder { found: 9 })), Err(CpuError::NoOrder { found: 9 }));
+        assert_eq!(answered(&[0, 0]), Err(CpuError::BrokenOff { expected: 4, found: 2 }));
+    }
 
     #[test]
     fn orders_that_are_none_are_refused() {

@@ -5,7 +5,8 @@ use format::Config;
 use super::activations::Activations;
 use super::attention::LayerCache;
 use super::elementwise::{add, rms_norm, swiglu};
-use super::weights::LayerWeights;
+use super::weights::{LayerWeights, make_room};
+use crate::CpuError;
 use crate::rope::{inv_freq, rope, rotation};
 
 /// Which tokens of a step something is asked of afterwards. The last layer leaves the others once it has cached them.
@@ -72,11 +73,15 @@ impl Layers {
 
     /// Takes the stream before the first of them, `[tokens, hidden_size]`, and gives it after the last, of those tokens that
     /// are wanted: `[wanted, hidden_size]`.
-    pub fn forward(&mut self, mut x: Vec<f32>, wanted: Wanted) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// If there is no memory for the keys and values of so many more tokens; then none is taken.
+    pub fn forward(&mut self, mut x: Vec<f32>, wanted: Wanted) -> Result<Vec<f32>, CpuError> {
         let tokens = x.len() / self.shape.hidden_size.max(1);
         if tokens == 0 {
-            return Vec::new();
+            return Ok(Vec::new());
         }
+        self.reserve(tokens)?;
         // The angles of a position are the same in every layer. [tokens][head_dim / 2]
         let positions = self.position..self.position + tokens;
         let rotations: Vec<_> = positions.map(|position| rotation(&self.inv_freq, position)).collect();
@@ -85,7 +90,12 @@ impl Layers {
             forward(self.shape, last, &rotations, wanted, &mut x);
         }
         self.position += tokens;
-        x
+        Ok(x)
+    }
+
+    fn reserve(&mut self, tokens: usize) -> Result<(), CpuError> {
+        make_room(self.layers.iter().map(|(_, cache)| cache.missing(tokens)).sum());
+        self.layers.iter_mut().try_for_each(|(_, cache)| cache.reserve(tokens))
     }
 
     /// Forgets the tokens from `position` on, if there are that many.

@@ -7,6 +7,7 @@ use super::elementwise::rms_norm;
 use super::layers::{Layers, Wanted};
 use super::matrix::Matrix;
 use super::weights::Weights;
+use crate::CpuError;
 
 /// A model with its weights and the keys and values of the tokens it has seen.
 #[derive(Debug)]
@@ -32,9 +33,12 @@ impl Model {
     /// Takes tokens from [`Model::position`] on, and gives the stream after its layers of those that are wanted:
     /// `[wanted, hidden_size]`. Whoever computes the layers behind them needs all tokens, and gets them.
     ///
+    /// # Errors
+    /// If there is no memory for the keys and values of so many more tokens; then none is taken.
+    ///
     /// # Panics
     /// If an id is not below `vocab_size`: whoever takes ids from outside checks them there.
-    pub fn forward(&mut self, ids: &[u32], wanted: Wanted) -> Vec<f32> {
+    pub fn forward(&mut self, ids: &[u32], wanted: Wanted) -> Result<Vec<f32>, CpuError> {
         let x = ids.iter().flat_map(|id| self.embed_tokens.row(*id as usize)).collect();
         let is_whole = self.layers.count() == self.config.num_hidden_layers;
         self.layers.forward(x, if is_whole { wanted } else { Wanted::Each })

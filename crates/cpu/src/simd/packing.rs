@@ -6,7 +6,7 @@
 use bytemuck::{NoUninit, Pod};
 use format::GgmlType;
 
-use super::attention::{HeadCache, LayerCache};
+use super::attention::{BLOCK, Block, LayerCache};
 use super::matrix::{Floats, Matrix, Quantized, Values, Width};
 use super::weights::LayerWeights;
 use crate::CpuError;
@@ -48,10 +48,11 @@ impl Packing {
 
     pub(super) fn cache(&mut self, cache: &LayerCache) {
         self.count(cache.head_dim);
-        self.count(cache.heads.len());
-        for head in &cache.heads {
-            self.all(&head.keys);
-            self.all(&head.values);
+        self.count(cache.kv_heads);
+        self.count(cache.positions);
+        for block in cache.blocks.iter().take(cache.positions.div_ceil(BLOCK)) {
+            self.all(&block.keys);
+            self.all(&block.values);
         }
     }
 
@@ -87,6 +88,10 @@ impl<'a> Unpacking<'a> {
         Unpacking(bytes)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn number(&mut self) -> Result<u32, CpuError> {
         let bytes = self.take(4)?;
         Ok(bytes.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte)))
@@ -116,9 +121,10 @@ impl<'a> Unpacking<'a> {
     }
 
     pub(super) fn cache(&mut self) -> Result<LayerCache, CpuError> {
-        let [head_dim, heads] = [self.count()?, self.count()?];
-        let heads = (0..heads).map(|_| Ok(HeadCache { keys: self.all()?, values: self.all()? }));
-        Ok(LayerCache { head_dim, heads: heads.collect::<Result<_, CpuError>>()? })
+        let [head_dim, kv_heads, positions] = [self.count()?, self.count()?, self.count()?];
+        let blocks =
+            (0..positions.div_ceil(BLOCK)).map(|_| Ok(Block { keys: self.all()?, values: self.all()? }));
+        Ok(LayerCache { head_dim, kv_heads, positions, blocks: blocks.collect::<Result<_, CpuError>>()? })
     }
 
     fn matrix(&mut self) -> Result<Matrix, CpuError> {
@@ -151,7 +157,7 @@ impl<'a> Unpacking<'a> {
 }
 
 /// The elements that whole bytes of them hold, wherever those lie.
-pub(super) fn elements<T: Pod>(bytes: &[u8]) -> Vec<T> {
+fn elements<T: Pod>(bytes: &[u8]) -> Vec<T> {
     let mut elements = vec![T::zeroed(); bytes.len() / size_of::<T>()];
     let into = bytemuck::cast_slice_mut::<T, u8>(&mut elements);
     into.copy_from_slice(&bytes[..into.len()]);

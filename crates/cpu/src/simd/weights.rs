@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use format::layout::WeightType;
 use format::{Checkpoint, Config, FormatError, LayerPart, RowReader, Rows, Span, TensorInfo, TensorName};
 
+use super::attention::BLOCK;
 use super::matrix::{Matrix, matrix_bytes};
 use crate::CpuError;
 
@@ -56,9 +57,8 @@ impl Weights {
     /// # Errors
     /// If they take more memory than there can be.
     pub fn builder(checkpoint: &Checkpoint) -> Result<WeightsBuilder<'_>, CpuError> {
-        let size = Weights::size(checkpoint);
-        check_size(size, MOST)?;
-        make_room(size);
+        Weights::check(checkpoint)?;
+        make_room(Weights::size(checkpoint));
         let (config, reader) = (checkpoint.config, RowReader::new(checkpoint));
         Ok(WeightsBuilder { config, reader, tensors: Tensors::default() })
     }
@@ -68,14 +68,15 @@ impl Weights {
         checkpoint.tensors.iter().map(tensor_bytes).sum()
     }
 
-    /// Whether a program on this platform can hold them.
-    pub fn fit(checkpoint: &Checkpoint) -> bool {
-        check_size(Weights::size(checkpoint), MOST).is_ok()
+    /// Fails if a program on this platform can't hold them.
+    pub fn check(checkpoint: &Checkpoint) -> Result<(), CpuError> {
+        check_size(Weights::size(checkpoint), MOST)
     }
 
-    /// The longest context whose keys and values can be held beside them, which are floats.
-    pub fn longest_context(checkpoint: &Checkpoint) -> usize {
-        longest_context(&checkpoint.config, MOST.saturating_sub(Weights::size(checkpoint)))
+    /// Fails if the keys and values of so many tokens, which are floats, can't be held beside them.
+    pub fn check_context(checkpoint: &Checkpoint, asked: usize) -> Result<(), CpuError> {
+        let most = longest_context(&checkpoint.config, MOST.saturating_sub(Weights::size(checkpoint)));
+        if asked > most { Err(CpuError::ContextTooLong { asked, most }) } else { Ok(()) }
     }
 
     /// Bytes in memory.
@@ -157,12 +158,16 @@ impl Tensors {
 fn longest_context(config: &Config, bytes: u64) -> usize {
     let Config { num_hidden_layers, num_key_value_heads, head_dim, .. } = *config;
     let of_one = 2 * 4 * (num_hidden_layers * num_key_value_heads * head_dim) as u64;
-    usize::try_from(bytes / of_one.max(1)).unwrap_or(usize::MAX)
+    let blocks = bytes / (of_one * BLOCK as u64).max(1);
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(BLOCK)
 }
 
-/// Lets WebAssembly's memory grow once for all tensors: growing it for each of some hundreds took more than half of a load
-/// in V8. If there is too little, the tensor that finds none says so.
-fn make_room(bytes: u64) {
+/// Lets WebAssembly's memory grow once for all that comes next, tensors or blocks of a cache: growing it for each of some hundreds took more than half of a load
+/// in V8. If there is too little, whoever finds none says so.
+pub(super) fn make_room(bytes: u64) {
+    if bytes == 0 {
+        return;
+    }
     let mut room: Vec<u8> = Vec::new();
     let _ = room.try_reserve_exact(usize::try_from(bytes).unwrap_or(usize::MAX));
     // Else the compiler leaves out room that nothing is put into.
@@ -213,6 +218,10 @@ mod tests {
     fn a_context_takes_what_is_left() {
         // 32 layers with 8 heads of 128 for keys and as many for values: 256 KiB a token.
         let longest = |bytes| longest_context(&Config::LLAMA_3_1_8B, bytes);
-        assert_eq!([longest(0), longest(262_143), longest(1 << 30)], [0, 0, 4096]);
+        // Room comes for 64 at a time.
+        assert_eq!(
+            [0, (1 << 24) - 1, 1 << 24, 1 << 30, (1 << 30) + (1 << 23)].map(longest),
+            [0, 0, 64, 4096, 4096]
+        );
     }
 }

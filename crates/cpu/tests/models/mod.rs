@@ -34,13 +34,13 @@ impl Forward for simd::Model {
             let position = simd::Model::position(self);
             // What is left out for a token that nothing is asked of, nobody misses.
             for wanted in [simd::Wanted::Nothing, simd::Wanted::Last] {
-                let x = self.forward(ids, wanted);
+                let x = self.forward(ids, wanted).unwrap();
                 assert_eq!(x.len() / self.config().hidden_size, usize::from(wanted == simd::Wanted::Last));
                 all.extend((!x.is_empty()).then(|| self.logits(&x)));
                 simd::Model::rewind(self, position);
             }
             let last = all.pop().unwrap_or_default();
-            let x = self.forward(ids, simd::Wanted::Each);
+            let x = self.forward(ids, simd::Wanted::Each).unwrap();
             all.extend(self.logits(&x).chunks_exact(vocab_size).map(<[f32]>::to_vec));
             assert_eq!(all.last(), Some(&last), "the last of {} tokens alone", ids.len());
         }
@@ -65,7 +65,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// The half goes when there are keys and values already, so that these have to go with it.
     fn new(mut model: simd::Model) -> Shared {
-        model.forward(&[1, 2, 3, 4], simd::Wanted::Nothing);
+        model.forward(&[1, 2, 3, 4], simd::Wanted::Nothing).unwrap();
         let mut deputy = simd::Deputy::default();
         if let Some(half) = model.give_half() {
             for order in simd::Order::take_over(half) {
@@ -78,8 +78,8 @@ impl Shared {
     }
 
     fn forward(&mut self, ids: &[u32], wanted: simd::Wanted) -> Vec<f32> {
-        let x = self.model.forward(ids, wanted);
-        simd::answered(&self.deputy.obey(&simd::Order::forward(&x, wanted).bytes()).unwrap())
+        let x = self.model.forward(ids, wanted).unwrap();
+        simd::answered(&self.deputy.obey(&simd::Order::forward(&x, wanted).bytes()).unwrap()).unwrap()
     }
 }
 

@@ -7,7 +7,7 @@ use web_time::Instant;
 
 use super::run::Run;
 use crate::backend::Pending;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, Speculate, StopFlag};
 
 /// What of an answer has been asked of the device.
 pub(super) struct Ahead {
@@ -47,6 +47,7 @@ impl Engine {
         &mut self,
         run: &mut Run,
         ahead: &mut Ahead,
+        stop: &StopFlag,
     ) -> Result<Option<Chosen>, EngineError> {
         if ahead.here.is_empty() {
             let most = run.limit.saturating_sub(ahead.issued + 1).min(self.backend.most_guesses());
@@ -57,13 +58,38 @@ impl Engine {
                 let most = if self.has_guess(&ahead.ids, len) { 1 } else { most };
                 self.decode(run, ahead, most).await?;
             } else {
-                match self.guess(&ahead.ids, len).await? {
+                match self.guess_ahead(ahead, len, stop).await {
                     guess if guess.is_empty() => self.decode(run, ahead, most).await?,
                     guess => self.check_guess(run, ahead, &guess).await?,
                 }
             }
         }
         Ok(ahead.here.pop_front())
+    }
+
+    /// A guess that can be checked, if there is one. What the draft has to read before its first one would make that look
+    /// slow, and so would kernels that are compiled for it.
+    async fn guess_ahead(&mut self, ahead: &mut Ahead, len: usize, stop: &StopFlag) -> Vec<u32> {
+        if self.catch_up(&ahead.ids, len, stop).await {
+            ahead.arrive([]);
+        }
+        let guess = self.guess(&ahead.ids, len, stop).await;
+        if guess.is_empty() {
+            return guess;
+        }
+        match self.backend.prepare_to_check().await {
+            Ok(was_made) => {
+                if was_made {
+                    ahead.arrive([]);
+                }
+                guess
+            }
+            // Without room for what checks them there are no guesses; if it is the device that is gone, the next step says so.
+            Err(_) => {
+                self.speculate(Speculate::Never);
+                Vec::new()
+            }
+        }
     }
 
     /// Waits for the oldest step, with others under way behind it, `most` together.
@@ -87,10 +113,6 @@ impl Engine {
         guess: &[u32],
     ) -> Result<(), EngineError> {
         let Some(last) = ahead.ids.last().copied() else { return Ok(()) };
-        // Kernels that are compiled here would make the first guess look slow.
-        if self.backend.prepare_to_check().await? {
-            ahead.arrive([]);
-        }
         let choices = self.backend.check(last, guess).await?;
         let tokens = choices.len();
         ahead.issued += tokens;

@@ -32,8 +32,12 @@ pub(super) enum Fault {
     Unable(String),
     /// They failed: a sentence.
     Failed(String),
+    /// The device was lost meanwhile, which need not be their doing: a sentence.
+    Lost(String),
     /// They were waited for in vain.
     NoAnswer,
+    /// Nobody waits for them any more.
+    Stopped,
 }
 
 /// A device of its own, so that whatever happens to it does not happen to the model's.
@@ -90,7 +94,7 @@ impl Stand for DeviceStand {
     fn abandon(&mut self, fault: &Fault) {
         self.attempts.clear();
         match (self.trial.take(), fault) {
-            (Some(trial), Fault::NoAnswer) => trial.abandon(),
+            (Some(trial), Fault::NoAnswer | Fault::Stopped) => trial.abandon(),
             (trial, _) => drop(trial),
         }
     }
@@ -104,6 +108,7 @@ fn unable(error: LlamaError) -> Fault {
 fn fault(error: LlamaError) -> Fault {
     match error {
         LlamaError::Gpu(GpuError::NoAnswer { .. }) => Fault::NoAnswer,
+        LlamaError::Gpu(GpuError::Lost { .. }) => Fault::Lost(sentence(error)),
         LlamaError::Gpu(
             GpuError::NoSubgroups { .. }
             | GpuError::NoInt8 { .. }
@@ -151,6 +156,6 @@ mod tests {
             assert!(matches!(fault(error.clone().into()), Fault::Unable(_)), "{error:?}");
         }
         assert_eq!(fault(GpuError::NoAnswer { seconds: 10 }.into()), Fault::NoAnswer);
-        assert!(matches!(fault(GpuError::Lost { reason: found() }.into()), Fault::Failed(_)));
+        assert!(matches!(fault(GpuError::Lost { reason: found() }.into()), Fault::Lost(_)));
     }
 }

@@ -1,7 +1,10 @@
 //! Trials on a stand whose kernels do as they are told, and one on a device.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 
 use format::{Checkpoint, Gguf};
 use llama::KvType;
@@ -29,11 +32,15 @@ enum Does {
     Hang,
     /// Hang once they have computed right.
     HangLater,
+    /// Compute right, and hang the so manieth time that they are timed.
+    HangAt(usize),
+    /// Lose the device.
+    Lose,
     NotCompile,
     NotExist,
 }
 
-use Does::{Give, Hang, HangLater, Nan, NotCompile, NotExist};
+use Does::{Give, Hang, HangAt, HangLater, Lose, Nan, NotCompile, NotExist};
 
 /// What the plain kernels give: of standard deviation 1.
 const OUTPUT: [f32; 4] = [1.0, -1.0, 1.0, -1.0];
@@ -41,11 +48,22 @@ const OUTPUT: [f32; 4] = [1.0, -1.0, 1.0, -1.0];
 struct FakeStand {
     does: [Does; 3],
     asked: Rc<RefCell<Vec<Kernels>>>,
+    timed: usize,
+    /// Whether they hang.
+    hangs: Rc<Cell<bool>>,
+    /// Set by those that hang.
+    stop: StopFlag,
 }
 
 impl FakeStand {
     fn does(&self, kernels: Kernels) -> Does {
         self.does[[Plain, Subgroups, Int8].iter().position(|known| *known == kernels).unwrap()]
+    }
+
+    async fn hang<T>(&self) -> T {
+        self.hangs.set(true);
+        self.stop.stop();
+        pending().await
     }
 }
 
@@ -57,8 +75,9 @@ impl Stand for FakeStand {
         match self.does(kernels) {
             Give(error, _) => Ok(off_by(error).collect()),
             Nan => Ok(off_by(f32::NAN).collect()),
-            HangLater => Ok(OUTPUT.to_vec()),
-            Hang => std::future::pending().await,
+            HangLater | HangAt(_) => Ok(OUTPUT.to_vec()),
+            Hang => self.hang().await,
+            Lose => Err(Fault::Lost("The GPU was lost.".to_owned())),
             NotCompile => Err(Fault::Failed("The GPU refused a plan.".to_owned())),
             NotExist => Err(Fault::Unable("There are none.".to_owned())),
         }
@@ -67,12 +86,19 @@ impl Stand for FakeStand {
     async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
         match self.does(kernels) {
             Give(_, microseconds) => Ok(microseconds * 1e-6 * times as f64),
-            _ => std::future::pending().await,
+            HangAt(time) => {
+                self.timed += 1;
+                if self.timed == time { self.hang().await } else { Ok(RUN) }
+            }
+            _ => self.hang().await,
         }
     }
 
     fn abandon(&mut self, _fault: &Fault) {}
 }
+
+/// Seconds of a run that is long enough.
+const RUN: f64 = 0.04;
 
 /// What comes of trying, which kernels were asked for an output, and what is excluded after it.
 fn try_with(
@@ -80,13 +106,21 @@ fn try_with(
     does: [Does; 3],
     untried: Kernels,
 ) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
-    let asked = Rc::default();
-    let stand = FakeStand { does, asked: Rc::clone(&asked) };
-    let mut book = block_on(Book::open(aside, "here"));
-    let report = block_on(Trials::new(stand, &mut book, SOON, pause()).run(untried));
-    block_on(book.conclude(&report));
-    let excluded = block_on(Book::open(aside, "here")).all_excluded().to_vec();
-    (report, asked.take(), excluded)
+    let (asked, underway) = (Rc::default(), Underway::default());
+    let (hangs, stop) = (Rc::default(), StopFlag::default());
+    let stand = FakeStand { does, asked: Rc::clone(&asked), timed: 0, hangs, stop };
+    let mut book = block_on(Book::open(aside, &underway, "here"));
+    let trials = Trials::new(stand, &mut book, SOON, pause(), &StopFlag::default());
+    let report = block_on(trials.run(untried)).unwrap();
+    assert!(underway.take().is_none());
+    (report, asked.take(), known(aside).1)
+}
+
+/// What a later visit knows: what came of trying all, and what is excluded.
+fn known(aside: &MemoryAside) -> (Option<TuningReport>, Vec<Excluded>) {
+    let underway = Underway::default();
+    let book = block_on(Book::open(aside, &underway, "here"));
+    (book.report().cloned(), book.all_excluded().to_vec())
 }
 
 #[track_caller]
@@ -132,29 +166,140 @@ fn wrong_ones_are_excluded_however_fast_they_are() {
 }
 
 #[test]
-fn those_that_hang_or_do_not_compile_are_excluded() {
-    const IN_VAIN: &str = "They did not answer within 0 seconds.";
+fn those_that_do_not_compile_are_excluded() {
     const REFUSED: &str = "The GPU refused a plan.";
-    check([Give(0.0, 50.0), Hang, Give(1e-3, 40.0)], Int8, &[(Subgroups, IN_VAIN)]);
-    check([Give(0.0, 50.0), HangLater, Give(1e-3, 60.0)], Plain, &[(Subgroups, IN_VAIN)]);
     check([Give(0.0, 50.0), NotCompile, NotCompile], Plain, &[(Subgroups, REFUSED), (Int8, REFUSED)]);
+}
+
+/// A computer sleeps, a driver is updated, a browser has no time for a page that nobody sees: none of that comes twice.
+#[test]
+fn those_that_hang_or_lose_the_device_twice_are_excluded() {
+    const IN_VAIN: &str = "They did not answer within 0 seconds.";
+    let right = Give(0.0, 40.0);
+    for (does, reason) in
+        [(Hang, IN_VAIN), (HangLater, IN_VAIN), (HangAt(3), IN_VAIN), (Lose, "The GPU was lost.")]
+    {
+        let aside = MemoryAside::default();
+        let visit = |does| try_with(&aside, [Give(0.0, 50.0), does, Give(1e-3, 60.0)], Subgroups);
+        let (report, _, excluded) = visit(does);
+        assert_eq!((report.chosen, excluded), (Plain, Vec::new()), "{does:?}");
+        assert!(
+            matches!(&report.rows[1].verdict, Verdict::Failed { reason: it } if it == reason),
+            "{report:?}"
+        );
+        assert_eq!(known(&aside).0, None, "{does:?}: they are tried again");
+
+        // Once they have done well, all is forgiven.
+        assert_eq!(visit(right).0.chosen, Subgroups, "{does:?}");
+        assert!(known(&aside).0.is_some(), "{does:?}");
+        assert_eq!(visit(does).2, [], "{does:?}");
+        let (report, asked, excluded) = visit(does);
+        let expected = Excluded { kernels: Subgroups, reason: reason.to_owned() };
+        assert_eq!((report.chosen, asked.contains(&Subgroups), excluded), (Plain, true, vec![expected]));
+        assert_eq!(known(&aside).0, Some(report), "{does:?}");
+    }
+}
+
+/// Without any that may be used the device keeps what it has; else it gets another kind.
+#[test]
+fn none_that_are_excluded_are_chosen_while_there_are_others() {
+    for (down, untried, chosen) in [
+        (&[Plain][..], Plain, Subgroups),
+        (&[Plain], Subgroups, Subgroups),
+        (&[Plain, Subgroups], Subgroups, Int8),
+        (&[Subgroups], Subgroups, Plain),
+        (&[Plain, Subgroups, Int8], Subgroups, Subgroups),
+    ] {
+        let aside = MemoryAside::default();
+        down.iter().for_each(|kernels| (0..2).for_each(|_| go_down_with(&aside, *kernels)));
+        let does = if down.contains(&Plain) { [Give(0.0, 9.0); 3] } else { [NotExist; 3] };
+        assert_eq!(try_with(&aside, does, untried).0.chosen, chosen, "{down:?}");
+    }
+}
+
+/// A visit in which kernels hang and nobody waits: what tried them is let go of, or the page goes down.
+fn let_go_of(aside: &MemoryAside, does: [Does; 3]) -> Underway {
+    let (underway, hangs) = (Underway::default(), Rc::<Cell<bool>>::default());
+    let stand =
+        FakeStand { does, asked: Rc::default(), timed: 0, hangs: hangs.clone(), stop: StopFlag::default() };
+    {
+        let mut book = block_on(Book::open(aside, &underway, "here"));
+        let endless: Pause = Rc::new(|| Box::pin(pending()));
+        let trials = Trials::new(stand, &mut book, SOON, endless, &StopFlag::default());
+        let mut trials = pin!(trials.run(Subgroups));
+        block_on(poll_fn(|context| match trials.as_mut().poll(context) {
+            Poll::Pending if hangs.get() => Poll::Ready(()),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(report) => panic!("not let go of: {report:?}"),
+        }));
+    }
+    underway
+}
+
+/// Whoever is tried when the page goes down, compared or timed, has the only mark; and none if the page lives on.
+#[test]
+fn a_trial_that_is_let_go_of_leaves_a_mark_only_where_the_page_went_down() {
+    let gives = Give(0.0, 40_000.0);
+    for (does, down) in [
+        ([gives, Hang, gives], Subgroups),
+        ([gives, HangLater, gives], Subgroups),
+        ([gives, HangAt(3), gives], Subgroups),
+        ([HangAt(4), gives, gives], Plain),
+        ([gives, gives, HangAt(2)], Int8),
+    ] {
+        let (crashed, cancelled) = (MemoryAside::default(), MemoryAside::default());
+        for _ in 0..2 {
+            let_go_of(&crashed, does);
+            let underway = let_go_of(&cancelled, does);
+            block_on(book::take_back(&cancelled, &underway));
+        }
+        let excluded: Vec<Kernels> = known(&crashed).1.iter().map(|it| it.kernels).collect();
+        assert_eq!((excluded, known(&cancelled).1), (vec![down], Vec::new()), "{does:?}");
+    }
+    // What was marked before stays so.
+    let aside = MemoryAside::default();
+    go_down_with(&aside, Subgroups);
+    block_on(book::take_back(&aside, &let_go_of(&aside, [gives, Hang, gives])));
+    go_down_with(&aside, Subgroups);
+    assert_eq!(known(&aside).1.len(), 1);
+}
+
+#[test]
+fn trials_that_are_stopped_end_at_once_and_change_nothing() {
+    for does in [[Hang; 3], [Give(0.0, 40_000.0), HangAt(3), NotExist]] {
+        let aside = MemoryAside::default();
+        let before = try_with(&aside, [Give(0.0, 50.0), Give(0.0, 40.0), NotExist], Subgroups).0;
+        for _ in 0..2 {
+            let (underway, stop) = (Underway::default(), StopFlag::default());
+            let stand =
+                FakeStand { does, asked: Rc::default(), timed: 0, hangs: Rc::default(), stop: stop.clone() };
+            let mut book = block_on(Book::open(&aside, &underway, "here"));
+            let trials = Trials::new(stand, &mut book, Duration::MAX, pause(), &stop);
+            assert_eq!(block_on(trials.run(Subgroups)), None, "{does:?}");
+        }
+        assert_eq!(known(&aside), (Some(before), Vec::new()), "{does:?}");
+    }
 }
 
 #[test]
 fn without_the_plain_ones_nothing_is_known() {
-    for does in [Nan, Hang, NotCompile, NotExist] {
+    for does in [Nan, Hang, Lose, NotCompile, NotExist] {
         let aside = MemoryAside::default();
-        let (report, asked, excluded) = try_with(&aside, [does, Give(0.0, 1.0), Give(0.0, 1.0)], Subgroups);
-        assert_eq!((report.chosen, asked, excluded), (Subgroups, vec![Plain], Vec::new()), "{does:?}");
-        assert!(report.rows.iter().all(|row| matches!(row.verdict, Verdict::Untried { .. })), "{report:?}");
-        assert!(block_on(Book::open(&aside, "here")).report().is_none(), "{does:?}: it is tried again");
+        for _ in 0..3 {
+            let does = [does, Give(0.0, 1.0), Give(0.0, 1.0)];
+            let (report, asked, excluded) = try_with(&aside, does, Subgroups);
+            assert_eq!((report.chosen, asked, excluded), (Subgroups, vec![Plain], Vec::new()), "{does:?}");
+            let is_untried = |row: &TuningRow| matches!(row.verdict, Verdict::Untried { .. });
+            assert!(report.rows.iter().all(is_untried), "{report:?}");
+            assert_eq!(known(&aside).0, None, "{does:?}: it is tried again");
+        }
     }
 }
 
 #[test]
 fn those_that_are_excluded_are_not_tried_again() {
     let aside = MemoryAside::default();
-    let (_, asked, first) = try_with(&aside, [Give(0.0, 50.0), Hang, Give(1e-3, 60.0)], Subgroups);
+    let (_, asked, first) = try_with(&aside, [Give(0.0, 50.0), Nan, Give(1e-3, 60.0)], Subgroups);
     assert_eq!(asked, [Plain, Subgroups, Int8]);
     let (report, asked, again) =
         try_with(&aside, [Give(0.0, 50.0), Give(0.0, 1.0), Give(1e-3, 60.0)], Subgroups);
@@ -163,8 +308,8 @@ fn those_that_are_excluded_are_not_tried_again() {
 
 /// A visit that ends in the middle of a trial.
 fn go_down_with(aside: &MemoryAside, kernels: Kernels) {
-    let mut book = block_on(Book::open(aside, "here"));
-    block_on(book.begin(kernels)).unwrap();
+    let underway = Underway::default();
+    block_on(block_on(Book::open(aside, &underway, "here")).begin(kernels)).unwrap();
 }
 
 #[test]
@@ -182,7 +327,7 @@ fn those_that_take_the_page_down_twice_are_excluded() {
     let aside = MemoryAside::default();
     assert_eq!(try_with(&aside, right, Subgroups).0.chosen, Subgroups);
     for known in [true, true, false] {
-        assert_eq!(block_on(Book::open(&aside, "here")).report().is_some(), known);
+        assert_eq!(self::known(&aside).0.is_some(), known);
         go_down_with(&aside, Subgroups);
     }
     // A trial that ends takes the marks back.
@@ -213,12 +358,10 @@ fn damaged_notes_are_none() {
     ];
     for (index, change) in changes.into_iter().enumerate() {
         let aside = MemoryAside::default();
-        let (report, _, excluded) = try_with(&aside, [Give(0.0, 50.0), Hang, Give(1e-3, 60.0)], Subgroups);
-        let book = block_on(Book::open(&aside, "here"));
-        assert_eq!((book.report(), book.all_excluded()), (Some(&report), &excluded[..]));
+        let (report, _, excluded) = try_with(&aside, [Give(0.0, 50.0), Nan, Give(1e-3, 60.0)], Subgroups);
+        assert_eq!((known(&aside), excluded.len()), ((Some(report), excluded), 1));
         aside.damage(change);
-        let book = block_on(Book::open(&aside, "here"));
-        assert_eq!((book.report(), book.all_excluded()), (None, &[][..]), "change {index}");
+        assert_eq!(known(&aside), (None, Vec::new()), "change {index}");
     }
 }
 
@@ -251,7 +394,8 @@ fn another_device_browser_model_or_shader_has_another_name() {
 
 /// Settles a device's kernels, as hardware unless it is not to be.
 fn settle(aside: &MemoryAside, when: Tune, gpu: &Gpu, wish: Wish) -> Tuned {
-    let tuner = Tuner { aside, when, platform: &|| "test".to_owned(), pause: pause() };
+    let platform = || "test".to_owned();
+    let tuner = Tuner::new(aside, when, &platform, pause());
     block_on(tuner.settle(gpu, &outline(KvType::F16), wish))
 }
 

@@ -10,6 +10,7 @@ use web_time::Instant;
 use super::book::Book;
 use super::stand::{Fault, Stand};
 use super::within::within;
+use crate::StopFlag;
 use crate::error::EngineError;
 
 /// What is tried: first what the others are compared with.
@@ -36,6 +37,7 @@ pub(super) struct Trials<'t, 'a, S, A> {
     book: &'t mut Book<'a, A>,
     limit: Duration,
     pause: Pause,
+    stop: StopFlag,
     /// Seconds of timing so far.
     spent: f64,
 }
@@ -55,27 +57,50 @@ struct Run {
 }
 
 impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
-    pub(super) fn new(stand: S, book: &'t mut Book<'a, A>, limit: Duration, pause: Pause) -> Self {
-        Trials { stand, book, limit, pause, spent: 0.0 }
+    pub(super) fn new(
+        stand: S,
+        book: &'t mut Book<'a, A>,
+        limit: Duration,
+        pause: Pause,
+        stop: &StopFlag,
+    ) -> Self {
+        Trials { stand, book, limit, pause, stop: stop.clone(), spent: 0.0 }
     }
 
-    /// Tries all of them. `untried` is what the device would get otherwise.
-    pub(super) async fn run(mut self, untried: Kernels) -> TuningReport {
+    /// Tries all of them, and writes down what came of it. `untried` is what the device would get otherwise. None if it was
+    /// stopped.
+    pub(super) async fn run(mut self, untried: Kernels) -> Option<TuningReport> {
+        let report = self.report(untried).await;
+        self.book.conclude(report.as_ref()).await;
+        report
+    }
+
+    async fn report(&mut self, untried: Kernels) -> Option<TuningReport> {
         let started = Instant::now();
         let (mut found, mut reference) = (Vec::with_capacity(KERNELS.len()), None);
         for kernels in KERNELS {
             found.push(self.check(kernels, &mut reference).await);
         }
         self.race(&mut found).await;
+        if self.stop.is_set() {
+            return None;
+        }
+        // Only those that did well to the end are forgiven what they did before.
+        found.iter().filter(|found| found.run.is_some()).for_each(|found| self.book.end(found.kernels));
         let rows: Vec<TuningRow> = found.into_iter().map(Found::row).collect();
-        let is_excluded = self.book.excluded(untried).is_some();
-        let untried = if is_excluded { Kernels::Plain } else { untried };
-        TuningReport { chosen: choose(&rows, untried), rows, seconds: started.elapsed().as_secs_f64() }
+        // Where all are excluded one has to be taken all the same.
+        let others = [untried].into_iter().chain(KERNELS);
+        let untried = others.into_iter().find(|it| self.book.excluded(*it).is_none()).unwrap_or(untried);
+        let seconds = started.elapsed().as_secs_f64();
+        Some(TuningReport { chosen: choose(&rows, untried), rows, seconds })
     }
 
     /// Compares kernels with the reference, or makes it, and finds out how many layers make a run.
     async fn check(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Found {
         let without = |verdict| Found { kernels, verdict, run: None };
+        if self.stop.is_set() {
+            return without(Fault::Stopped.verdict(kernels, self.limit));
+        }
         if let Some(reason) = self.book.excluded(kernels) {
             return without(Verdict::Failed { reason: reason.to_owned() });
         }
@@ -85,11 +110,28 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         if let Err(error) = self.book.begin(kernels).await {
             return without(Verdict::Untried { reason: EngineError::from(error).failure().message });
         }
-        let attempt = self.attempt(kernels, reference).await;
-        let found = attempt.unwrap_or_else(|fault| without(fault.verdict(kernels, self.limit)));
-        self.exclude_unless_right(&found);
-        self.book.end(kernels).await;
-        found
+        match self.attempt(kernels, reference).await {
+            Ok(found) => {
+                self.book.withdraw();
+                self.exclude_if_wrong(&found);
+                found
+            }
+            Err(fault) => without(self.blame(kernels, fault)),
+        }
+    }
+
+    /// Notes what a fault says of kernels: what they can't help, nothing; what may be anybody's, a mark.
+    fn blame(&mut self, kernels: Kernels, fault: Fault) -> Verdict {
+        let is_anybodys = matches!(fault, Fault::Lost(_) | Fault::NoAnswer);
+        let is_stopped = fault == Fault::Stopped;
+        let verdict = fault.verdict(kernels, self.limit);
+        match &verdict {
+            Verdict::Failed { reason } if is_anybodys => self.book.strike(kernels, reason.clone()),
+            Verdict::Failed { reason } => self.book.exclude(kernels, reason.clone()),
+            _ if is_stopped => self.book.withdraw(),
+            _ => self.book.end(kernels),
+        }
+        verdict
     }
 
     async fn attempt(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Result<Found, Fault> {
@@ -117,7 +159,7 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         Ok(run)
     }
 
-    /// Times them in turns, so that whatever disturbs one disturbs the others.
+    /// Times them in turns, so that whatever disturbs one disturbs the others. Each turn has its mark, and no other.
     async fn race(&mut self, found: &mut [Found]) {
         for _ in 0..MOST_RUNS {
             let turn: f64 = found.iter().filter_map(|found| found.run.as_ref()).map(|run| run.seconds).sum();
@@ -126,43 +168,45 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
             }
             for found in found.iter_mut() {
                 let Some(run) = &mut found.run else { continue };
+                if self.stop.is_set() || self.book.begin(found.kernels).await.is_err() {
+                    return;
+                }
                 match self.seconds(found.kernels, run.times).await {
-                    Ok(seconds) => run.seconds = run.seconds.min(seconds),
-                    Err(fault) => {
-                        (found.verdict, found.run) = (fault.verdict(found.kernels, self.limit), None);
-                        self.exclude_unless_right(found);
+                    Ok(seconds) => {
+                        run.seconds = run.seconds.min(seconds);
+                        self.book.withdraw();
                     }
+                    Err(fault) => (found.verdict, found.run) = (self.blame(found.kernels, fault), None),
                 }
             }
         }
     }
 
-    fn exclude_unless_right(&mut self, Found { kernels, verdict, .. }: &Found) {
+    fn exclude_if_wrong(&mut self, Found { kernels, verdict, .. }: &Found) {
         let reason = match verdict {
-            Verdict::Reference | Verdict::Right { .. } | Verdict::Untried { .. } => return,
-            Verdict::Failed { reason } => reason.clone(),
             Verdict::Wrong { deviation: Some(deviation), bound } => format!(
                 "They compute wrongly: off by {deviation:.1e} standard deviations, where {bound:.0e} is allowed."
             ),
             Verdict::Wrong { deviation: None, .. } => "What they compute is not a number.".to_owned(),
+            _ => return,
         };
         self.book.exclude(*kernels, reason);
     }
 
     async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
-        let answer = within(self.stand.output(kernels), self.limit, &self.pause).await;
+        let answer = within(self.stand.output(kernels), self.limit, &self.pause, &self.stop).await;
         self.heard(answer)
     }
 
     async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
-        let answer = within(self.stand.seconds(kernels, times), self.limit, &self.pause).await;
+        let answer = within(self.stand.seconds(kernels, times), self.limit, &self.pause, &self.stop).await;
         let seconds = self.heard(answer)?;
         self.spent += seconds;
         Ok(seconds)
     }
 
-    fn heard<T>(&mut self, answer: Option<Result<T, Fault>>) -> Result<T, Fault> {
-        let answer = answer.unwrap_or(Err(Fault::NoAnswer));
+    fn heard<T>(&mut self, answer: Result<Result<T, Fault>, Fault>) -> Result<T, Fault> {
+        let answer = answer.flatten();
         if let Err(fault) = &answer {
             self.stand.abandon(fault);
         }
@@ -176,9 +220,12 @@ impl Fault {
         let in_vain = || format!("They did not answer within {} seconds.", limit.as_secs());
         match self {
             Fault::Unable(reason) => Verdict::Untried { reason },
-            Fault::Failed(reason) if kernels == Kernels::Plain => Verdict::Untried { reason },
+            Fault::Stopped => Verdict::Untried { reason: "The trials were stopped.".to_owned() },
+            Fault::Failed(reason) | Fault::Lost(reason) if kernels == Kernels::Plain => {
+                Verdict::Untried { reason }
+            }
             Fault::NoAnswer if kernels == Kernels::Plain => Verdict::Untried { reason: in_vain() },
-            Fault::Failed(reason) => Verdict::Failed { reason },
+            Fault::Failed(reason) | Fault::Lost(reason) => Verdict::Failed { reason },
             Fault::NoAnswer => Verdict::Failed { reason: in_vain() },
         }
     }

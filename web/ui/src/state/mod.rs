@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub options: LoadOptions,
     /// How tokens are drawn from the next answer on; for this visit only.
     pub sampling: Sampling,
+    /// What was typed for a setting and is none: nothing is sent until it is mended.
+    pub mistyped: Vec<(Setting, String)>,
     /// The address typed into "Load from a URL".
     pub url: String,
     /// The conversation, oldest first.
@@ -249,7 +251,7 @@ impl State {
             (_, ModelPhase::Loaded(_)) if self.benchmark.is_running() => {
                 Some("The benchmark is still running.")
             }
-            (_, ModelPhase::Loaded(_)) => None,
+            (_, ModelPhase::Loaded(_)) => self.mistyped.first().map(|(setting, _)| setting.refusal()),
             (_, ModelPhase::Loading(_)) => Some("The model is still loading."),
             (WorkerPhase::Starting, _) => Some("The engine is starting."),
             (WorkerPhase::Ready, ModelPhase::Absent) => Some("Load a model to start."),

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::{Event, Failure, FailureKind, Request, Sampling};
+use protocol::{Event, Failure, FailureKind, Request};
 use yew::Reducible;
 
 use super::{Action, Alert, ModelPhase, State, WorkerPhase};
@@ -31,8 +31,8 @@ impl State {
             Action::Dismiss(id) => self.alerts.retain(|alert| alert.id != id),
             Action::Load(source) => self.load(source),
             Action::OptionsChanged(options) => self.options = options,
-            Action::SettingTyped(setting, typed) => setting.set(&mut self.sampling, &typed),
-            Action::SamplingReset => self.sampling = Sampling::default(),
+            Action::SettingTyped(setting, typed) => self.setting_typed(setting, typed),
+            Action::SamplingReset => self.reset_sampling(),
             Action::UrlChanged(url) => self.url = url,
             Action::LoadUrl => self.load_url(),
             Action::CancelLoad => self.cancel_load(),

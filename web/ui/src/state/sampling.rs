@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use protocol::{Sampling, SamplingDefaults};
 
+use super::State;
+
 /// The highest whole number up to which JavaScript knows each.
 const MOST_SEED: u64 = (1 << 53) - 1;
 
@@ -60,6 +62,18 @@ impl Setting {
         }
     }
 
+    /// What may be typed, for whoever has typed something else.
+    pub(crate) fn refusal(self) -> &'static str {
+        match self {
+            Setting::Temperature => "Temperature must be a number, 0 to 5.",
+            Setting::TopP => "Top-p must be a number, above 0 and at most 1.",
+            Setting::TopK => "Top-k must be a whole number, 0 to 4294967295.",
+            Setting::MinP => "Min-p must be a number, 0 to 1.",
+            Setting::RepetitionPenalty => "Repetition penalty must be a number, 0.01 to 10.",
+            Setting::Seed => "Seed must be a whole number, 0 to 9007199254740991.",
+        }
+    }
+
     /// What has been typed; empty for nothing.
     pub(crate) fn text(self, sampling: &Sampling) -> String {
         match self {
@@ -83,8 +97,8 @@ impl Setting {
         if wanted.is_empty() { otherwise.to_owned() } else { wanted }
     }
 
-    /// Takes what was typed; what is no number, or none that can be kept, counts as nothing.
-    pub(super) fn set(self, sampling: &mut Sampling, typed: &str) {
+    /// Takes what was typed. What is no number, or none that can be kept, counts as nothing.
+    fn set(self, sampling: &mut Sampling, typed: &str) {
         match self {
             Setting::Temperature => sampling.temperature = decimal(typed),
             Setting::TopP => sampling.top_p = decimal(typed),
@@ -93,6 +107,22 @@ impl Setting {
             Setting::RepetitionPenalty => sampling.repetition_penalty = decimal(typed),
             Setting::Seed => sampling.seed = whole(typed).filter(|seed| *seed <= MOST_SEED),
         }
+    }
+}
+
+impl State {
+    /// Takes what was typed, and remembers it as it stands where it cannot be taken.
+    pub(super) fn setting_typed(&mut self, setting: Setting, typed: String) {
+        self.mistyped.retain(|(mistyped, _)| *mistyped != setting);
+        setting.set(&mut self.sampling, &typed);
+        if setting.text(&self.sampling).is_empty() && !typed.trim().is_empty() {
+            self.mistyped.push((setting, typed));
+        }
+    }
+
+    pub(super) fn reset_sampling(&mut self) {
+        self.sampling = Sampling::default();
+        self.mistyped.clear();
     }
 }
 
@@ -137,6 +167,8 @@ mod tests {
             (Setting::TopP, " 0.9 ", "0.9"),
             (Setting::TopK, "40", "40"),
             (Setting::TopK, "4.5", ""),
+            (Setting::TopK, "-1", ""),
+            (Setting::TopK, "4294967296", ""),
             (Setting::MinP, "0", "0"),
             (Setting::MinP, "5e-2", "0.05"),
             (Setting::RepetitionPenalty, "1.1", "1.1"),
@@ -146,12 +178,15 @@ mod tests {
             (Setting::Temperature, "warm", ""),
             (Setting::Temperature, "", ""),
         ] {
-            let mut sampling = Sampling::default();
-            setting.set(&mut sampling, typed);
+            let mut state = State::default();
+            state.setting_typed(setting, typed.to_owned());
             for other in Setting::ALL {
                 let expected = if other == setting { shown } else { "" };
-                assert_eq!(other.text(&sampling), expected, "{other:?} after {typed:?} as {setting:?}");
+                assert_eq!(other.text(&state.sampling), expected, "{other:?} after {typed:?} as {setting:?}");
             }
+            let is_refused = shown.is_empty() && !typed.is_empty();
+            let refused = is_refused.then(|| (setting, typed.to_owned()));
+            assert_eq!(state.mistyped, Vec::from_iter(refused), "{typed:?} as {setting:?}");
         }
     }
 

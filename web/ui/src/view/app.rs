@@ -61,6 +61,7 @@ pub(crate) fn App() -> Html {
                     route={state.route}
                     options={state.options}
                     sampling={state.sampling.clone()}
+                    mistyped={state.mistyped.clone()}
                     url={state.url.clone()}
                     can_load={state.can_load()}
                     busy={state.busy()}

@@ -58,7 +58,7 @@ pub(super) fn LoadChoices(props: &LoadChoicesProps) -> Html {
             </div>
             <p class="note">
                 { "For the model that you load next. A longer context takes more memory: in floats twice as much as in \
-                   halves, in bytes little more than half as much. Fewer bits lose a little." }
+                   halves, in bytes little more than half as much. Fewer bits lose a little. The processor keeps floats." }
             </p>
             if let ModelPhase::Loaded(loaded) = model {
                 <p class="note" data-testid="context-facts">{ context_facts(&loaded.model) }</p>

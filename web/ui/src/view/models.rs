@@ -16,7 +16,7 @@ use super::slow_note::slow_note;
 use super::tuning::excluded_note;
 use crate::platform;
 use crate::route::Route;
-use crate::state::{Action, Loading, ModelPhase, WorkerPhase};
+use crate::state::{Action, Loading, ModelPhase, Setting, WorkerPhase};
 
 #[derive(Properties, PartialEq)]
 pub(super) struct ModelsProps {
@@ -27,6 +27,8 @@ pub(super) struct ModelsProps {
     pub route: Route,
     pub options: LoadOptions,
     pub sampling: Sampling,
+    /// What was typed for a setting and is none.
+    pub mistyped: Vec<(Setting, String)>,
     pub url: String,
     pub can_load: bool,
     /// What has to end before another model can be loaded.
@@ -73,6 +75,7 @@ pub(super) fn Models(props: &ModelsProps) -> Html {
                     <LoadChoices options={props.options} model={props.model.clone()} act={props.act.clone()} />
                     <SamplingChoices
                         sampling={props.sampling.clone()}
+                        mistyped={props.mistyped.clone()}
                         makers={makers(&props.model)}
                         act={props.act.clone()}
                     />
@@ -114,8 +117,8 @@ fn introduction(route: Route) -> Html {
     let (heading, words) = match route {
         Route::Chat => (
             "Chat with a language model that runs on this device.",
-            "The model is fetched once and kept in this browser. It runs on your graphics processor, and what you write \
-             never leaves this page.",
+            "The model is fetched once and kept in this browser. It runs on your own graphics processor or processor, and \
+             what you write never leaves this page.",
         ),
         Route::Benchmark => (
             "Measure how fast a language model runs on this device.",

@@ -9,6 +9,8 @@ use crate::state::{Action, Setting};
 #[derive(Properties, PartialEq)]
 pub(super) struct SamplingChoicesProps {
     pub sampling: Sampling,
+    /// What was typed for a setting and is none.
+    pub mistyped: Vec<(Setting, String)>,
     /// What the makers of the model in use want.
     pub makers: SamplingDefaults,
     pub act: Callback<Action>,
@@ -16,7 +18,7 @@ pub(super) struct SamplingChoicesProps {
 
 #[component]
 pub(super) fn SamplingChoices(props: &SamplingChoicesProps) -> Html {
-    let SamplingChoicesProps { sampling, act, .. } = props;
+    let SamplingChoicesProps { sampling, mistyped, act, .. } = props;
     html! {
         <details class="load-options">
             <summary data-testid="sampling">{ "Sampling" }</summary>
@@ -29,7 +31,7 @@ pub(super) fn SamplingChoices(props: &SamplingChoicesProps) -> Html {
                 type="button"
                 class="quiet"
                 data-testid="sampling-reset"
-                disabled={*sampling == Sampling::default()}
+                disabled={*sampling == Sampling::default() && mistyped.is_empty()}
                 onclick={act.reform(|_| Action::SamplingReset)}
             >{ "Reset to the model’s" }</button>
         </details>
@@ -38,6 +40,7 @@ pub(super) fn SamplingChoices(props: &SamplingChoicesProps) -> Html {
 
 fn field(props: &SamplingChoicesProps, setting: Setting) -> Html {
     let id = setting.id();
+    let mistyped = props.mistyped.iter().find(|(mistyped, _)| *mistyped == setting).map(|(_, typed)| typed);
     // Only what is typed to its end is a number: "0." on the way to "0.7" is none.
     let onchange = props.act.reform(move |event: Event| {
         Action::SettingTyped(setting, event.target_unchecked_into::<HtmlInputElement>().value())
@@ -52,9 +55,13 @@ fn field(props: &SamplingChoicesProps, setting: Setting) -> Html {
                 step="any"
                 data-testid={id}
                 placeholder={setting.placeholder(&props.makers)}
-                value={setting.text(&props.sampling)}
+                value={mistyped.cloned().unwrap_or_else(|| setting.text(&props.sampling))}
+                aria-invalid={mistyped.map(|_| "true")}
                 {onchange}
             />
+            if mistyped.is_some() {
+                <p class="note" role="alert">{ setting.refusal() }</p>
+            }
         </div>
     }
 }

@@ -41,6 +41,31 @@ fn the_next_answer_is_drawn_as_was_typed_last() {
 }
 
 #[test]
+fn what_is_no_setting_is_named_and_nothing_is_sent_until_it_is_mended() {
+    let typed = |setting, text: &str| Action::SettingTyped(setting, text.to_owned());
+    let refused = |setting, text| {
+        let state = after(&phase("loaded"), [typed(setting, text)]);
+        assert_eq!(difference(&state, &after(&state, [Action::Send, Action::Regenerate])), "", "{text}");
+        state.blocker()
+    };
+    const TOP_K: &str = "Top-k must be a whole number, 0 to 4294967295.";
+    const SEED: &str = "Seed must be a whole number, 0 to 9007199254740991.";
+    for (setting, text, expected) in [
+        (Setting::TopK, "-1", Some(TOP_K)),
+        (Setting::TopK, "4.5", Some(TOP_K)),
+        (Setting::Seed, "9007199254740992", Some(SEED)),
+        (Setting::TopP, "x", Some("Top-p must be a number, above 0 and at most 1.")),
+    ] {
+        assert_eq!(refused(setting, text), expected);
+    }
+    let wrong = || [typed(Setting::TopK, "-1"), typed(Setting::Seed, "x")];
+    for mended in [vec![typed(Setting::TopK, "1"), typed(Setting::Seed, "")], vec![Action::SamplingReset]] {
+        let state = after(&phase("loaded"), wrong());
+        assert_eq!(after(&state, mended).blocker(), None);
+    }
+}
+
+#[test]
 fn a_prompt_that_cannot_be_answered_goes_back_to_the_composer() {
     for (meanwhile, expected) in [("", "long"), ("next", "long\n\nnext")] {
         let asked = after(
