@@ -33,8 +33,9 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 cargo xtask run [--port N]
     Sets everything up, builds the app and serves it on http://localhost:8080.
-cargo xtask test [lint | native | browser [SUITE ...]]
-    Sets up what tests need and runs them: all, or one kind, or suites of tests/browser/suites.
+cargo xtask test [lint | native | browser [SUITE ...] | swiftshader]
+    Sets up what tests need and runs them: the first three, or one kind, or suites of tests/browser/suites. swiftshader
+    runs the kernels' tests natively on Chromium's software adapter, too, where each takes seconds to compile.
 cargo xtask dist [--public-url /path/] [--without-model]
     Leaves the static site in dist/.
 cargo xtask bench [native | browser | real-size | quantization | converting-8b ...] [--peers [OPTIONS]]

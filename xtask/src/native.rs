@@ -56,6 +56,15 @@ pub(crate) fn test(places: &Places) -> Result<Tally> {
     step("Running the native tests", || counted(&mut tests))
 }
 
+/// The kernels' tests on SwiftShader, which compiles them in another way, and has other subgroups than lavapipe.
+pub(crate) fn test_kernels(places: &Places) -> Result<Tally> {
+    system::set_up()?;
+    let mut tests =
+        cargo(places, &["test", "--package", "gpu", "--package", "kernels", "--lib", "--no-fail-fast"]);
+    system::with_swiftshader(&mut tests)?;
+    step("Running the kernels' tests on SwiftShader", || counted(&mut tests))
+}
+
 /// Runs a program that prints results in the manner of cargo's tests, passes on what it says, and adds it up.
 pub(crate) fn counted(command: &mut Command) -> Result<Tally> {
     let what = shown(command);

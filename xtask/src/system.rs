@@ -78,11 +78,23 @@ fn missing_packages() -> Vec<&'static str> {
 pub(crate) fn with_lavapipe(command: &mut Command) -> Result<&mut Command> {
     let manifest =
         lavapipe_manifest().context("Mesa's lavapipe is missing (Debian: mesa-vulkan-drivers).")?;
+    Ok(with_driver(command, &manifest))
+}
+
+/// The same with the SwiftShader that comes with Chromium, which is a Vulkan driver as any other.
+pub(crate) fn with_swiftshader(command: &mut Command) -> Result<&mut Command> {
+    let folders = ["/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"];
+    let manifests = folders.map(|folder| Path::new(folder).join("vk_swiftshader_icd.json"));
+    let manifest = manifests.iter().find(|manifest| manifest.is_file());
+    Ok(with_driver(command, manifest.context("Chromium's SwiftShader is missing (Debian: chromium).")?))
+}
+
+fn with_driver<'a>(command: &'a mut Command, manifest: &Path) -> &'a mut Command {
     // The driver complains on stderr where no session has set it, though it needs no window.
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into());
     // The loader's older and newer name for the same.
-    command.env("VK_ICD_FILENAMES", &manifest).env("VK_DRIVER_FILES", &manifest);
-    Ok(command.env("XDG_RUNTIME_DIR", runtime))
+    command.env("VK_ICD_FILENAMES", manifest).env("VK_DRIVER_FILES", manifest);
+    command.env("XDG_RUNTIME_DIR", runtime)
 }
 
 fn lavapipe_manifest() -> Option<PathBuf> {

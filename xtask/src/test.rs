@@ -15,16 +15,20 @@ pub(crate) enum Kind {
     Lint,
     Native,
     Browser,
+    /// The kernels on a second software adapter. Only when asked for: it takes minutes to compile each for it.
+    SwiftShader,
 }
 
 impl Kind {
-    /// In the order in which a mistake shows soonest.
+    /// What is run unless something else is asked for, in the order in which a mistake shows soonest.
     pub(crate) const ALL: [Kind; 3] = [Kind::Lint, Kind::Native, Kind::Browser];
 
     pub(crate) fn from_name(name: &str) -> Result<Kind> {
-        match Kind::ALL.into_iter().find(|kind| kind.name() == name) {
+        match Kind::ALL.into_iter().chain([Kind::SwiftShader]).find(|kind| kind.name() == name) {
             Some(kind) => Ok(kind),
-            None => bail!("There are tests of the kinds lint, native and browser, and none called {name}."),
+            None => bail!(
+                "There are tests of the kinds lint, native, browser and swiftshader, and none called {name}."
+            ),
         }
     }
 
@@ -33,6 +37,7 @@ impl Kind {
             Kind::Lint => "lint",
             Kind::Native => "native",
             Kind::Browser => "browser",
+            Kind::SwiftShader => "swiftshader",
         }
     }
 
@@ -41,6 +46,7 @@ impl Kind {
             Kind::Lint => native::lint(places),
             Kind::Native => native::test(places),
             Kind::Browser => browser::test(places, suites),
+            Kind::SwiftShader => native::test_kernels(places),
         }
     }
 }
