@@ -130,7 +130,7 @@ impl Backend {
     pub(crate) async fn read(&mut self, ids: &[u32]) -> Result<(), EngineError> {
         match self {
             Backend::Gpu(model) => {
-                let receipt = model.prefill_and_choose(ids)?;
+                let receipt = model.prefill(ids)?;
                 receipt.words(model.gpu()).await?;
             }
             Backend::Cpu(cpu) => cpu.read(ids).await?,

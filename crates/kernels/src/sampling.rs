@@ -81,8 +81,14 @@ impl SamplingTensors {
             }
         }
         if settings.window > 0 && !seen.is_empty() {
-            gpu.write(&self.history, 0, seen);
+            self.remember(gpu, 0, seen);
         }
+    }
+
+    /// The ids at the positions from `position` on, of a step after which nothing is adjusted.
+    /// Panics if there is no room for them: the caller counts.
+    pub fn remember(&self, gpu: &Gpu, position: usize, ids: &[u32]) {
+        gpu.write(&self.history, position, ids);
     }
 }
 

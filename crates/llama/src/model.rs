@@ -165,6 +165,19 @@ impl Model {
         Ok(())
     }
 
+    /// Reads `ids`, at most a chunk of them, into the KV cache. Nothing is chosen, so the head is not read: what comes back
+    /// says only that it is done.
+    /// Panics if there are none or too many, or if the context has no room: the caller counts.
+    pub fn prefill(&mut self, ids: &[u32]) -> Result<Receipt, LlamaError> {
+        let params = self.enter(ids);
+        if let Some(sampler) = &self.sampler {
+            sampler.tensors.remember(&self.gpu, self.position, ids);
+        }
+        let receipt = self.layers(&params).submit_and_read(&self.buffers.hidden, 0, 1)?;
+        self.advance(ids.len());
+        Ok(receipt)
+    }
+
     /// Reads `ids`, at most a chunk of them, into the KV cache, and chooses the id that follows them.
     /// [`Chosen`](crate::Chosen) reads what comes back.
     /// Panics if there are none or too many, or if the context has no room: the caller counts.

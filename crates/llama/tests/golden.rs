@@ -73,12 +73,21 @@ fn choices(model: &mut Model, ids: &[u32], chunk: usize) -> (Vec<u32>, Vec<f32>)
     (choices, logits)
 }
 
-/// The logits that an answer begins with.
+/// The logits that an answer begins with. The head is read for the last of the steps only.
 fn logits(model: &mut Model, ids: &[u32], chunk: usize) -> Vec<f32> {
     model.rewind(0);
-    for ids in ids.chunks(chunk) {
+    let last = ids.len().next_multiple_of(chunk) - chunk;
+    let (before, last) = ids.split_at(last);
+    for ids in before.chunks(chunk) {
+        let before = model.gpu().counts().dispatches;
         drop(block_on(model.prefill_and_choose(ids).unwrap().words(model.gpu())).unwrap());
+        model.rewind(model.position() - ids.len());
+        let between = model.gpu().counts().dispatches;
+        drop(block_on(model.prefill(ids).unwrap().words(model.gpu())).unwrap());
+        let [chosen, read] = [between - before, model.gpu().counts().dispatches - between];
+        assert!(read + 3 <= chosen, "{read} dispatches without a choice, {chosen} with one");
     }
+    drop(block_on(model.prefill_and_choose(last).unwrap().words(model.gpu())).unwrap());
     block_on(model.logits()).unwrap()
 }
 
