@@ -23,6 +23,7 @@ fn sampling() -> Sampling {
         temperature: Some(0.7),
         top_k: Some(40),
         logit_bias: vec![(3, -1.5)],
+        allowed_tokens: Some(vec![3, 9]),
         seed: Some(0),
         logprobs: Some(2),
         ..Sampling::default()

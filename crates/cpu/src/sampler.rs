@@ -3,10 +3,10 @@
 use format::sampling::{DISTANCE_UNIT, FARTHEST, LogProbs, MASKED, MOST, Penalties, Sampling, TOO_FAR};
 
 /// The id that follows `seen`, all the ids before it, given its `logits`: `[vocab_size]`.
-/// `None` if a logit is not a number, or if there is none.
+/// `None` if a logit is not a number, or if there is none that is allowed.
 pub fn choose(logits: &[f32], sampling: &Sampling, seen: &[u32]) -> Option<u32> {
     let scores = scores(logits, sampling, seen);
-    let best = argmax(&scores)?;
+    let best = argmax(&scores).filter(|best| scores.get(*best as usize) != Some(&MASKED))?;
     if sampling.is_greedy() {
         return Some(best);
     }

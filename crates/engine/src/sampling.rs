@@ -57,6 +57,7 @@ pub(crate) fn settle(asked: &Asked, vocab_size: usize) -> Result<Sampling, Engin
     within("penalty_window", window, 1..=u32::MAX)?;
     within("logprobs", log_probs.unwrap_or(0), 0..=MOST_LOG_PROBS)?;
     check_biases(&asked.logit_bias, vocab_size)?;
+    let mask = asked.allowed_tokens.as_deref().map(|allowed| mask(allowed, vocab_size)).transpose()?;
     let seed = asked.seed.unwrap_or_else(fresh_seed);
     within("seed", seed, 0..=MOST_SEED)?;
     Ok(Sampling {
@@ -66,7 +67,7 @@ pub(crate) fn settle(asked: &Asked, vocab_size: usize) -> Result<Sampling, Engin
         min_p,
         penalties: Penalties { repetition, frequency, presence, window },
         logit_bias: asked.logit_bias.clone(),
-        mask: None,
+        mask,
         seed,
         // There are no more tokens than that.
         log_probs: log_probs.map(|most| most.min(vocab_size as u32)),
@@ -89,6 +90,19 @@ fn check_biases(biases: &[(u32, f32)], vocab_size: usize) -> Result<(), EngineEr
         within(format!("the logit_bias of token {id}"), *bias, BIAS)?;
     }
     Ok(())
+}
+
+/// A bit for each token.
+fn mask(allowed: &[u32], vocab_size: usize) -> Result<Vec<u32>, EngineError> {
+    within("the number of allowed_tokens", allowed.len(), 1..=vocab_size)?;
+    let mut mask = vec![0; vocab_size.div_ceil(32)];
+    for id in allowed {
+        within("a token in allowed_tokens", *id, 0..=vocab_size as u32 - 1)?;
+        if let Some(word) = mask.get_mut(*id as usize / 32) {
+            *word |= 1 << (id % 32);
+        }
+    }
+    Ok(mask)
 }
 
 /// Not-a-numbers are within no bounds.
@@ -179,6 +193,18 @@ mod tests {
                 "The number of biases that logit_bias has for token 7 is 2 or more, but must be 1",
             ),
             (
+                Asked { allowed_tokens: Some(vec![]), ..nothing() },
+                "The number of allowed_tokens is 0, but must be 1 to 330",
+            ),
+            (
+                Asked { allowed_tokens: Some(vec![1; 331]), ..nothing() },
+                "The number of allowed_tokens is 331, but must be 1 to 330",
+            ),
+            (
+                Asked { allowed_tokens: Some(vec![7, 330]), ..nothing() },
+                "A token in allowed_tokens is 330, but must be 0 to 329",
+            ),
+            (
                 Asked { logit_bias: vec![(0, 0.0); 1025], ..nothing() },
                 "The number of tokens with a logit_bias is 1025, but must be 0 to 1024",
             ),
@@ -195,6 +221,10 @@ mod tests {
         let penalties = Penalties { presence: 2.0, window: 9, ..Penalties::default() };
         let penalized = Asked { presence_penalty: Some(2.0), penalty_window: Some(9), ..Asked::default() };
         assert_eq!(settled(penalized), Sampling { penalties, ..greedy.clone() });
+        let only = Asked { allowed_tokens: Some(vec![0, 31, 329, 31]), ..Asked::default() };
+        let mask = settled(only).mask.unwrap();
+        assert_eq!((mask.len(), mask[0], mask[10]), (11, 1 << 31 | 1, 1 << 9));
+        assert!(mask[1..10].iter().all(|word| *word == 0));
         // These are about drawing, at the temperature of the model's own distribution; a seed of zero is one.
         for asked in [
             Asked { top_k: Some(0), ..Asked::default() },

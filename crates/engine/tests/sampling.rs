@@ -149,6 +149,30 @@ fn penalties_change_what_the_likeliest_is_as_on_the_cpu() {
 }
 
 #[test]
+fn nothing_but_what_is_allowed_is_chosen_on_any_device() {
+    let allowed = vec![40, 47, 96, 128, 200, 201];
+    let greedy = Sampling { allowed_tokens: Some(allowed.clone()), ..Sampling::default() };
+    // Every draw is from all of them.
+    let hot = Sampling { temperature: Some(5.0), seed: Some(3), ..greedy.clone() };
+    // Another mask before it leaves nothing behind.
+    let others = Sampling { allowed_tokens: Some((202..320).collect()), ..hot.clone() };
+    let settings = [greedy, others, hot];
+    let answers = |device| {
+        let mut engine = load(device);
+        settings.each_ref().map(|sampling| generate(&mut engine, &prompt(20), 16, sampling).unwrap().ids)
+    };
+    let expected = answers(Device::Reference);
+    for device in [PLAIN, SUBGROUPS, Device::Cpu] {
+        assert_eq!(answers(device), expected, "{device:?}");
+    }
+    // Bytes are rounded, so that others may come, but none that is not allowed.
+    for [greedy, _, hot] in [expected, answers(Device::Gpu(TierChoice::Int8))] {
+        let ids = [greedy, hot].concat();
+        assert!(ids.len() == 32 && ids.iter().all(|id| allowed.contains(id)), "{ids:?}");
+    }
+}
+
+#[test]
 fn log_probabilities_are_those_of_the_logits() {
     for device in [PLAIN, Device::Cpu, Device::Reference] {
         let mut engine = load(device);

@@ -134,6 +134,23 @@ mod tests {
         check(&Sampling { logit_bias: most, ..Sampling::default() }, &logits(2000), 0, 1);
     }
 
+    /// A mask allows what it says, and nothing of what one before it has said.
+    #[test]
+    fn a_mask_that_ends_early_allows_nothing_behind_its_end() {
+        let gpu = gpu();
+        let logits_gpu = upload(&gpu, "logits", [1, 100], &logits(100));
+        let tokens = upload(&gpu, "tokens", [1, 1], &[0.0]);
+        let tensors =
+            block_on(gpu.allocate("sampling", |make| SamplingTensors::new(make, 100, 8, 4))).unwrap();
+        let params = StepParams { seq_len: 1, ..Default::default() };
+        for mask in [vec![!0; 4], vec![0b101], vec![0, 1], vec![]] {
+            let sampling = Sampling { mask: Some(mask), ..Sampling::default() };
+            tensors.write(&gpu, &sampling, &[]);
+            let got = run(&gpu, params, &tensors.scores, |plan| adjust(plan, &logits_gpu, &tokens, &tensors));
+            assert_eq!(got, cpu::sampler::scores(&logits(100), &sampling, &[0]), "{sampling:?}");
+        }
+    }
+
     #[test]
     fn a_logit_that_is_not_a_number_stays_one_and_an_infinite_one_stays_allowed() {
         let gpu = gpu();

@@ -31,6 +31,8 @@ pub fn argmax<'a>(plan: &mut PlanBuilder<'a>, logits: &'a Tensor, sampled: &'a T
 
 #[cfg(test)]
 mod tests {
+    use format::sampling::{MASKED, MOST};
+
     use super::*;
     use crate::StepParams;
     use crate::check::{gpu, random, run, upload};
@@ -76,6 +78,16 @@ mod tests {
     fn logits_may_all_be_low_or_infinite() {
         check(&[f32::NEG_INFINITY; 10], 0);
         check(&with(600, &[(511, f32::INFINITY)]), 511);
+    }
+
+    #[test]
+    fn what_is_masked_is_never_chosen() {
+        for len in [1, 7, 600] {
+            let mut scores = vec![MASKED; len];
+            check(&scores, NOT_A_NUMBER);
+            scores[len - 1] = -MOST;
+            check(&scores, len as u32 - 1);
+        }
     }
 
     #[test]

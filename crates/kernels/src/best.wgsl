@@ -1,10 +1,11 @@
-// The id of the highest of some logits, the lower one of two equals; NOT_A_NUMBER if one of them is none.
+// The id of the highest of some logits, the lower one of two equals; NOT_A_NUMBER if one of them is none, or if all are
+// masked.
 // A workgroup takes a row.
 
 @group(1) @binding(0) var<storage, read> logits: array<f32>; // [rows, vocab_size]
 
 const NOT_A_NUMBER = 0xFFFFFFFFu;
-const LOWEST = -3.4e38;
+const LOWEST = -3.4e38; // What masked ones have, and no others.
 
 var<workgroup> logit: array<f32, WORKGROUP_SIZE>;
 var<workgroup> id: array<u32, WORKGROUP_SIZE>;
@@ -31,7 +32,8 @@ fn best_id(row: u32, lane: u32) -> u32 {
     for (; i < VOCAB_SIZE; i += WORKGROUP_SIZE) {
         best = better(best, logits[row * VOCAB_SIZE + i], i);
     }
-    return best_of_lanes(best.logit, best.id, lane);
+    let highest_id = best_of_lanes(best.logit, best.id, lane);
+    return select(highest_id, NOT_A_NUMBER, logit[0] == LOWEST);
 }
 
 fn better(best: Best, value: f32, i: u32) -> Best {

@@ -73,9 +73,12 @@ impl SamplingTensors {
         gpu.write(&self.settings, 0, bytemuck::cast_slice(&[settings]));
         let biases: Vec<u32> =
             sampling.logit_bias.iter().flat_map(|(id, bias)| [*id, bias.to_bits()]).collect();
-        for (tensor, words) in
-            [(&self.biases, &biases), (&self.mask, sampling.mask.as_ref().unwrap_or(&Vec::new()))]
-        {
+        // What an earlier mask has left behind the end of this one would be allowed.
+        let mut mask = sampling.mask.clone().unwrap_or_default();
+        if sampling.mask.is_some() {
+            mask.resize(mask.len().max(self.mask.shape()[1]), 0);
+        }
+        for (tensor, words) in [(&self.biases, &biases), (&self.mask, &mask)] {
             if !words.is_empty() {
                 gpu.write(tensor, 0, words);
             }

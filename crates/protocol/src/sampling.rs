@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 /// How tokens are drawn. In a chat, what is `None` is as the model's makers want it; else, and where they want nothing,
 /// the likeliest token is taken, unless a setting that is about drawing asks for more.
 ///
-/// `temperature`, `top_k`, `top_p` and `min_p` take effect in this order, and before them `logit_bias` and then the
-/// penalties. What is out of its bounds is refused by name.
+/// `temperature`, `top_k`, `top_p` and `min_p` take effect in this order, and before them `logit_bias`, then the
+/// penalties, then `allowed_tokens`. What is out of its bounds is refused by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Sampling {
@@ -29,6 +29,8 @@ pub struct Sampling {
     pub penalty_window: Option<u32>,
     /// Tokens, and what is added to their logits, -100 to 100. At most 1,024, and none twice.
     pub logit_bias: Vec<(u32, f32)>,
+    /// The only tokens that may be chosen, at least one; `None` for all.
+    pub allowed_tokens: Option<Vec<u32>>,
     /// What the draws follow from: the same seed gives the same answer on the same device. Up to 2^53 - 1, which every
     /// reader of JSON keeps; `None` for a number that [`Usage`](crate::Usage) then tells.
     pub seed: Option<u64>,

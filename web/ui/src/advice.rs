@@ -78,7 +78,7 @@ pub(crate) fn steps(kind: FailureKind) -> &'static [&'static str] {
         ],
         FailureKind::LoadOptions => &["Choose otherwise under Options, and load the model again."],
         FailureKind::OutOfMemory => &[
-            "Close other tabs that use the GPU, choose a smaller model, or a shorter context under Options.",
+            "Close other tabs, choose a smaller model, or a shorter context under Options.",
         ],
         FailureKind::Sampling => &["Choose otherwise under Sampling; your text is still in the composer."],
         FailureKind::Prompt => &["Your text is still in the composer."],

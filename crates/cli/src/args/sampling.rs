@@ -75,6 +75,7 @@ impl SamplingArgs {
             presence_penalty: self.presence_penalty,
             penalty_window: self.penalty_window,
             logit_bias: self.logit_bias.iter().map(|Bias { id, bias }| (*id, *bias)).collect(),
+            allowed_tokens: None,
             seed: self.seed,
             logprobs,
         }

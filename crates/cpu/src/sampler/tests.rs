@@ -216,6 +216,11 @@ fn settings_change_scores_in_their_order() {
     sampling.mask = Some(vec![0b0110]);
     assert_eq!(scores(&logits, &sampling, &seen), [MASKED, -8.75, -5.0, MASKED]);
     assert_eq!(choose(&logits, &sampling, &seen), Some(2));
+    // Where none is allowed, none is chosen; words that are not there allow nothing.
+    for (mask, temperature) in [(vec![0], 0.0), (vec![0], 1.0), (vec![], 0.0), (vec![], 1.0)] {
+        let nothing = Sampling { mask: Some(mask), temperature, ..sampling.clone() };
+        assert_eq!(choose(&logits, &nothing, &seen), None, "{nothing:?}");
+    }
     // Even with every allowed logit at its lowest, no other is taken.
     let lowest = [1.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 2.0];
     for temperature in [0.0, 1.0] {

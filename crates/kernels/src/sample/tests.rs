@@ -2,6 +2,7 @@
 
 use cpu::sampler;
 use format::Sampling;
+use format::sampling::{MASKED, MOST};
 use gpu::Gpu;
 use pollster::block_on;
 
@@ -178,6 +179,20 @@ fn infinite_logits_and_those_that_are_no_numbers() {
         assert_eq!(drawn(&with(&[(3, f32::INFINITY)])), 3, "{sampling:?}");
         check(&gpu, &with(&[(3, f32::NEG_INFINITY), (9, -3.4e38)]), &sampling, 5);
         check(&gpu, &[f32::NEG_INFINITY; 7], &sampling, 5);
+    }
+}
+
+#[test]
+fn what_is_masked_is_never_drawn() {
+    let gpu = gpu();
+    for (top_k, top_p, min_p) in FILTERS {
+        for len in [1, 600] {
+            let sampling = drawing(1.0, top_k, top_p, min_p);
+            let mut scores = vec![MASKED; len];
+            assert_eq!(draw(&gpu, &scores, &sampling, 2), [NOT_A_NUMBER; 2], "{sampling:?}");
+            scores[len - 1] = -MOST;
+            assert_eq!(draw(&gpu, &scores, &sampling, 2), [len as u32 - 1; 2], "{sampling:?}");
+        }
     }
 }
 
