@@ -1,5 +1,8 @@
 //! The bytes of a model's files, file after file, each once.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
@@ -84,6 +87,23 @@ struct First<'a, F: Files + 'a, T> {
     head: Vec<u8>,
 }
 
+/// A way through all files, from their first byte to their last.
+struct Pass<'n, 'a, F: Files + 'a, T> {
+    names: &'n [String],
+    sizes: &'n [u64],
+    /// The file that is read, by its number.
+    file: usize,
+    /// Its pieces, once it is open.
+    open: Option<Pieces<'a, F::Source<'a>, T>>,
+}
+
+/// Bytes that wait to be used: of which file, from which byte on.
+struct Held {
+    file: usize,
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
 impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
     pub(crate) fn new(origin: Origin<'a, F, T>, report: Reporter<'r>) -> Bytes<'a, 'r, F, T> {
         let (beside, published) = (Beside::default(), HashMap::new());
@@ -130,31 +150,42 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         sizes: &[u64],
         weights: &mut impl Take,
     ) -> Result<(), EngineError> {
-        for (file, name) in names.iter().enumerate() {
-            let before = sizes.iter().take(file).sum();
-            self.report.begin_weights(before, sizes.iter().sum());
-            let (mut pieces, mut held) = match self.first.take_if(|first| first.name == *name) {
-                Some(First { pieces, head, .. }) => (pieces, Some((0, head))),
-                None => {
-                    let mut pieces = self.open(name).await?;
-                    let first = self.report.next(&mut pieces).await?;
-                    (pieces, first.map(|piece| (piece.offset, piece.bytes)))
-                }
+        let mut pass = Pass { names, sizes, file: 0, open: None };
+        let mut held = self.next_of(&mut pass).await?;
+        while let Some(Held { file, offset, bytes }) = held {
+            let (gate, store) = (self.gate.clone(), self.origin.store);
+            let used = async {
+                gate.passed().await;
+                use_up(store, weights, file, offset, bytes).await
             };
-            while let Some((offset, bytes)) = held {
-                let (gate, store) = (self.gate.clone(), self.origin.store);
-                let used = async {
-                    gate.passed().await;
-                    use_up(store, weights, file, offset, bytes).await
-                };
-                // The next piece is on its way while this one is used.
-                let (next, ()) = try_join(self.report.next(&mut pieces), used).await?;
-                held = next.map(|piece| (piece.offset, piece.bytes));
+            // The next piece is on its way while this one is used, of whichever file it is: a folder of our own has one a file.
+            (held, ()) = try_join(self.next_of(&mut pass), used).await?;
+        }
+        Ok(())
+    }
+
+    /// The next piece of a pass, of the next file where one ends.
+    async fn next_of(&mut self, pass: &mut Pass<'_, 'a, F, T>) -> Result<Option<Held>, EngineError> {
+        while let Some(name) = pass.names.get(pass.file) {
+            let file = pass.file;
+            let Some(pieces) = &mut pass.open else {
+                let before = pass.sizes.iter().take(file).sum();
+                self.report.begin_weights(before, pass.sizes.iter().sum());
+                if let Some(First { pieces, head, .. }) = self.first.take_if(|first| first.name == *name) {
+                    pass.open = Some(pieces);
+                    return Ok(Some(Held { file, offset: 0, bytes: head }));
+                }
+                pass.open = Some(self.open(name).await?);
+                continue;
+            };
+            if let Some(Piece { offset, bytes, .. }) = self.report.next(pieces).await? {
+                return Ok(Some(Held { file, offset, bytes }));
             }
             let failure = pieces.storage_failure().cloned();
             self.storage_failure = self.storage_failure.take().or(failure);
+            (pass.file, pass.open) = (file + 1, None);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Reads the piece that has the next bytes wanted, again and again.

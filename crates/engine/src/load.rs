@@ -1,9 +1,12 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
+#[cfg(test)]
+mod tests;
+
 use format::{Checkpoint, GenerationConfig};
 use futures_util::future::try_join;
 use gpu::{Gpu, TierChoice};
-use llama::{Loader, Options, Outline, Vacancy, kv_bytes_per_token};
+use llama::{Forward, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
 use protocol::{DeviceReason, DeviceReport, Excluded, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Aside, Files, Store};
 
@@ -78,7 +81,8 @@ impl Engine {
             Choice::Gpu(gpu) => {
                 let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
                 let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
-                on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await?
+                let forward = fill(&vacancy, &checkpoint, &files, &mut bytes, tune).await?;
+                Weights::Gpu(Box::new((vacancy, forward)))
             }
             Choice::Cpu => {
                 options.check_most(cpu::simd::Weights::longest_context(&checkpoint))?;
@@ -128,14 +132,14 @@ fn wish(device: Device) -> Wish {
 /// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile: not before the first
 /// bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
 /// but not put anywhere, which would keep a clock from being looked at in time.
-async fn on_gpu<F: Files, T: Store>(
-    vacancy: Vacancy,
+async fn fill<F: Files, T: Store>(
+    vacancy: &Vacancy,
     checkpoint: &Checkpoint,
     files: &[String],
     bytes: &mut Bytes<'_, '_, F, T>,
     tune: impl AsyncFnOnce(&Gpu),
-) -> Result<Weights, EngineError> {
-    let mut loader = Loader::new(&vacancy, checkpoint);
+) -> Result<Forward, EngineError> {
+    let mut loader = Loader::new(vacancy, checkpoint);
     let gate = bytes.gate();
     gate.shut();
     let prepared = async {
@@ -145,7 +149,7 @@ async fn on_gpu<F: Files, T: Store>(
     };
     let ((), forward) = try_join(bytes.each(files, checkpoint, &mut loader), prepared).await?;
     loader.finish()?;
-    Ok(Weights::Gpu(Box::new((vacancy, forward))))
+    Ok(forward)
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, options: Options) -> ModelInfo {
