@@ -10,12 +10,13 @@ use protocol::{
     BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Device, Event, Failure, FailureKind,
     GenerateOptions, LoadOptions, ModelSource, Request, Trials,
 };
-use store::NoStore;
+
 use web_sys::File;
 
 use crate::deputy::Asked;
 use crate::fetch;
 use crate::file::Picked;
+use crate::held::NotKept;
 use crate::indexed_db::IndexedDb;
 use crate::nudge;
 use crate::port::{Letter, breathe, letters, tell, user_agent};
@@ -272,7 +273,7 @@ async fn load(
                 return Err(Failure { kind: FailureKind::ModelFile, message });
             }
             let files = Picked::new(picked, name);
-            Engine::load_tuned(Origin { files: &files, store: &NoStore }, options, &tuner, on_progress).await
+            Engine::load_tuned(Origin { files: &files, store: &NotKept }, options, &tuner, on_progress).await
         }
     };
     loaded.map_err(|error| error.failure())
