@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use format::{Checkpoint, GenerationConfig};
+use format::{Checkpoint, GenerationConfig, Sampling};
 use futures_util::future::try_join;
 use gpu::{Gpu, TierChoice};
 use llama::{Forward, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
@@ -17,6 +17,7 @@ use crate::device::{Choice, Offer};
 use crate::open::{Found, find};
 use crate::options::kv_word;
 use crate::progress::Reporter;
+use crate::sampling::as_makers_want;
 use crate::speculation::{Speculate, Speculation};
 use crate::text::{nameless, template, tokenizer};
 use crate::tune::{Tuned, Wish};
@@ -81,7 +82,8 @@ impl Engine {
             Choice::Gpu(gpu) => {
                 let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
                 let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
-                let forward = fill(&vacancy, &checkpoint, &files, &mut bytes, tune).await?;
+                let usual = as_makers_want(sampling(&checkpoint.generation), checkpoint.config.vocab_size);
+                let forward = fill(&vacancy, &checkpoint, &files, &mut bytes, &usual, tune).await?;
                 Weights::Gpu(Box::new((vacancy, forward)))
             }
             Choice::Cpu => {
@@ -129,14 +131,15 @@ fn wish(device: Device) -> Wish {
     }
 }
 
-/// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile: not before the first
-/// bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
+/// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile, those of the `usual` way
+/// to choose tokens with them: not before the first bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
 /// but not put anywhere, which would keep a clock from being looked at in time.
 async fn fill<F: Files, T: Store>(
     vacancy: &Vacancy,
     checkpoint: &Checkpoint,
     files: &[String],
     bytes: &mut Bytes<'_, '_, F, T>,
+    usual: &Sampling,
     tune: impl AsyncFnOnce(&Gpu),
 ) -> Result<Forward, EngineError> {
     let mut loader = Loader::new(vacancy, checkpoint);
@@ -145,7 +148,7 @@ async fn fill<F: Files, T: Store>(
     let prepared = async {
         tune(vacancy.gpu()).await;
         gate.open();
-        Ok(vacancy.forward().await?)
+        Ok(vacancy.forward(usual).await?)
     };
     let ((), forward) = try_join(bytes.each(files, checkpoint, &mut loader), prepared).await?;
     loader.finish()?;

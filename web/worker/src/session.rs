@@ -10,7 +10,6 @@ use protocol::{
     BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Device, Event, Failure, FailureKind,
     GenerateOptions, LoadOptions, ModelSource, Request, Trials,
 };
-
 use web_sys::File;
 
 use crate::deputy::Asked;
@@ -35,6 +34,8 @@ struct Stops {
     beginning: StopFlag,
     /// Requests heard so far that end what came before them.
     heard: u32,
+    /// Requests heard whose turn has not come.
+    waiting: u32,
 }
 
 /// Hears requests for as long as the worker lives.
@@ -55,6 +56,7 @@ impl Work {
     fn hear(&self, request: &Request) -> u32 {
         let mut stops = self.0.borrow_mut();
         stops.beginning.stop();
+        stops.waiting += 1;
         if matches!(request, Request::Stop | Request::Load { .. }) {
             stops.heard = stops.heard.wrapping_add(1);
             stops.answer.stop();
@@ -65,14 +67,24 @@ impl Work {
         stops.heard
     }
 
+    /// The turn of the next request has come.
+    fn begin_turn(&self) {
+        self.0.borrow_mut().waiting -= 1;
+    }
+
     /// Whether a request was ended before its turn came, while an earlier one was still being worked on.
     fn is_over(&self, heard: u32) -> bool {
         self.0.borrow().heard != heard
     }
 
+    /// What is asked already need not wait for it.
     fn begin_beginning(&self) -> StopFlag {
         let flag = breathing();
-        self.0.borrow_mut().beginning = flag.clone();
+        let mut stops = self.0.borrow_mut();
+        if stops.waiting > 0 {
+            flag.stop();
+        }
+        stops.beginning = flag.clone();
         flag
     }
 
@@ -100,6 +112,7 @@ struct Session {
 
 impl Session {
     async fn handle(&mut self, Letter { request, files, heard }: Letter) {
+        self.work.begin_turn();
         self.share().await;
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
