@@ -1,25 +1,26 @@
 //! The bytes of a model's files, file after file, each once.
 
-use std::collections::{HashMap, VecDeque};
+mod passes;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use format::{Checkpoint, Manifest, ManifestFile, Pth, PthReader, Span};
-use futures_util::future::try_join;
-use store::{Files, Hash, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
+use store::{Files, Hash, Held, PIECE_SIZE, Piece, Pieces, Store, StoreError, keep_listing, read_listing};
 
 use crate::gate::Gate;
 use crate::open::{Heads, Parse, present, take_head, whole_file};
 use crate::progress::Reporter;
 use crate::{EngineError, Origin};
 
-/// Bytes that are used between two breaths: some milliseconds of repacking.
-const SLICE: usize = 1 << 20;
-
-/// The files of a model, through the store. While headers are read it holds at most one piece besides the one that comes.
-pub(crate) struct Bytes<'a, 'r, F: Files + 'a, T> {
+/// The files of a model, through the store. While headers are read it holds what the first of them took, and the piece
+/// that comes.
+pub(crate) struct Bytes<'a, 'r, F: Files + 'a, T: Store> {
     origin: Origin<'a, F, T>,
     report: Reporter<'r>,
-    /// The file whose header was read first, and its bytes so far: they are not read again.
+    /// The file whose header was read first, and its pieces so far: they are not read again.
     first: Option<First<'a, F, T>>,
     storage_failure: Option<StoreError>,
     /// What a manifest says that the pieces of files must hash to.
@@ -78,10 +79,10 @@ macro_rules! take_by_its_own {
 
 take_by_its_own!(llama::Loader<'_>, cpu::WeightsBuilder<'_>, cpu::simd::WeightsBuilder<'_>);
 
-struct First<'a, F: Files + 'a, T> {
+struct First<'a, F: Files + 'a, T: Store> {
     name: String,
     pieces: Pieces<'a, F::Source<'a>, T>,
-    head: Vec<u8>,
+    head: Vec<Piece<T::Held>>,
 }
 
 impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
@@ -103,7 +104,7 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         Ok(Pieces::open(source, store, &files.key(name), expected).await?)
     }
 
-    /// Gives `weights` the bytes of the files. No more than two pieces are in memory: one that is used, and the next.
+    /// Gives `weights` the bytes of the files. No more than two pieces are held: one that is used, and the next.
     pub(crate) async fn each(
         &mut self,
         names: &[String],
@@ -124,75 +125,11 @@ impl<'a, 'r, F: Files, T: Store> Bytes<'a, 'r, F, T> {
         Ok(())
     }
 
-    async fn in_order(
-        &mut self,
-        names: &[String],
-        sizes: &[u64],
-        weights: &mut impl Take,
-    ) -> Result<(), EngineError> {
-        for (file, name) in names.iter().enumerate() {
-            let before = sizes.iter().take(file).sum();
-            self.report.begin_weights(before, sizes.iter().sum());
-            let (mut pieces, mut held) = match self.first.take_if(|first| first.name == *name) {
-                Some(First { pieces, head, .. }) => (pieces, Some((0, head))),
-                None => {
-                    let mut pieces = self.open(name).await?;
-                    let first = self.report.next(&mut pieces).await?;
-                    (pieces, first.map(|piece| (piece.offset, piece.bytes)))
-                }
-            };
-            while let Some((offset, bytes)) = held {
-                let (gate, store) = (self.gate.clone(), self.origin.store);
-                let used = async {
-                    gate.passed().await;
-                    use_up(store, weights, file, offset, bytes).await
-                };
-                // The next piece is on its way while this one is used.
-                let (next, ()) = try_join(self.report.next(&mut pieces), used).await?;
-                held = next.map(|piece| (piece.offset, piece.bytes));
-            }
-            let failure = pieces.storage_failure().cloned();
-            self.storage_failure = self.storage_failure.take().or(failure);
-        }
-        Ok(())
-    }
-
-    /// Reads the piece that has the next bytes wanted, again and again.
-    async fn as_wanted(
-        &mut self,
-        names: &[String],
-        sizes: &[u64],
-        weights: &mut impl Take,
-    ) -> Result<(), EngineError> {
-        self.gate.passed().await;
-        self.first = None;
-        let mut files = Vec::with_capacity(names.len());
-        for name in names {
-            files.push(self.open(name).await?);
-        }
-        // Parts that are read in turns lie in two places, and no more than two pieces are in memory.
-        let mut latest: VecDeque<(usize, Piece)> = VecDeque::with_capacity(2);
-        while let Some(span) = weights.wants() {
-            let index = (span.offset / PIECE_SIZE) as u32; // Of a file that is short enough for a record.
-            let place = (span.file, index);
-            if !latest.iter().any(|(file, piece)| (*file, piece.index) == place) {
-                latest.truncate(1);
-                let Some(pieces) = files.get_mut(span.file) else { return Ok(()) };
-                self.report.begin_weights(sizes.iter().take(span.file).sum(), sizes.iter().sum());
-                latest.push_front((span.file, self.report.piece(pieces, index).await?));
-            }
-            let held = latest.iter().find(|(file, piece)| (*file, piece.index) == place);
-            if let Some((file, piece)) = held {
-                weights.push(*file, piece.offset, &piece.bytes)?;
-            }
-        }
-        Ok(())
-    }
-
     /// All files are there; the last stage begins. Gives why some of them were not kept, if they were not.
     pub(crate) async fn finish(mut self) -> Option<StoreError> {
         let Origin { files, store } = self.origin;
-        if let (Some(found), None, true) = (&self.beside.found, &self.storage_failure, store.keeps()) {
+        let new = self.beside.found.as_ref().filter(|found| self.beside.known.as_ref() != Some(*found));
+        if let (Some(found), None, true) = (new, &self.storage_failure, store.keeps()) {
             self.storage_failure = keep_listing(store, &listing_key(files), found).await.err();
         }
         self.report.preparing();
@@ -246,33 +183,18 @@ impl<F: Files, T: Store> Heads for Bytes<'_, '_, F, T> {
             while at < range.end {
                 let piece = self.report.piece(&mut pieces, (at / PIECE_SIZE) as u32).await?;
                 // Both lie inside a piece, whose length is a usize.
-                let end = range.end.min(piece.offset + piece.bytes.len() as u64);
-                let part = (at - piece.offset) as usize..(end - piece.offset) as usize;
-                let Some(part) = piece.bytes.get(part).filter(|part| !part.is_empty()) else {
+                let end = range.end.min(piece.offset + piece.bytes.size() as u64);
+                if end <= at {
                     return Err(StoreError::Cut { name: name.to_owned(), at, end: range.end }.into());
-                };
-                bytes.extend_from_slice(part);
+                }
+                let part = (at - piece.offset) as usize..(end - piece.offset) as usize;
+                piece.bytes.append_to(part, &mut bytes);
                 at = end;
             }
             reader.put(&bytes)?;
         }
         Ok(reader.finish()?)
     }
-}
-
-/// Gives `weights` bytes in slices, with breaths in between, and lets them go.
-async fn use_up(
-    store: &impl Store,
-    weights: &mut impl Take,
-    file: usize,
-    offset: u64,
-    bytes: Vec<u8>,
-) -> Result<(), EngineError> {
-    for (index, bytes) in (0..).zip(bytes.chunks(SLICE)) {
-        weights.push(file, offset + index * SLICE as u64, bytes)?;
-        store.breathe().await;
-    }
-    Ok(())
 }
 
 /// What a store knows the list of a folder's files by.

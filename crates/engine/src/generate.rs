@@ -114,10 +114,10 @@ impl Engine {
     }
 
     /// Reads what every conversation begins with, so that the first question waits for its own tokens only. Ends after the
-    /// step in hand once it is stopped.
+    /// step in hand once it is stopped, and does nothing if it was stopped before.
     pub async fn read_beginning(&mut self, stop: &StopFlag) -> Result<(), EngineError> {
         let beginning = self.beginning()?;
-        if beginning.is_empty() { Ok(()) } else { self.read(&beginning, stop).await }
+        if beginning.is_empty() || stop.is_set() { Ok(()) } else { self.read(&beginning, stop).await }
     }
 
     /// Reads `ids`, and leaves what is chosen after them.

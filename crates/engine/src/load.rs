@@ -1,9 +1,12 @@
 //! Loading: bytes in file order, the header first, then weights straight to the device.
 
-use format::{Checkpoint, GenerationConfig};
+#[cfg(test)]
+mod tests;
+
+use format::{Checkpoint, GenerationConfig, Sampling};
 use futures_util::future::try_join;
 use gpu::{Gpu, TierChoice};
-use llama::{KvType, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
+use llama::{Forward, KvType, Loader, Options, Outline, Vacancy, kv_bytes_per_token};
 use protocol::{DeviceReason, DeviceReport, Excluded, LoadProgress, ModelInfo, SamplingDefaults};
 use store::{Aside, Files, Store};
 
@@ -14,6 +17,7 @@ use crate::device::{Choice, Offer};
 use crate::open::{Found, find};
 use crate::options::kv_word;
 use crate::progress::Reporter;
+use crate::sampling::as_makers_want;
 use crate::speculation::{Speculate, Speculation};
 use crate::text::{nameless, template, tokenizer};
 use crate::tune::{Tuned, Wish};
@@ -79,12 +83,13 @@ impl Engine {
             Choice::Gpu(gpu) => {
                 let vacancy = Vacancy::new(*gpu, &checkpoint, options).await?;
                 let tune = async |gpu: &Gpu| tuned = tuner.settle(gpu, &outline, wish).await;
-                let weights = on_gpu(vacancy, &checkpoint, &files, &mut bytes, tune).await;
-                if weights.is_err() {
+                let usual = as_makers_want(sampling(&checkpoint.generation), checkpoint.config.vocab_size);
+                let forward = fill(&vacancy, &checkpoint, &files, &mut bytes, &usual, tune).await;
+                if forward.is_err() {
                     // What ended the load may have ended a trial, too.
                     tuner.take_back().await;
                 }
-                weights?
+                Weights::Gpu(Box::new((vacancy, forward?)))
             }
             Choice::Cpu => {
                 cpu::simd::Weights::check_context(&checkpoint, options.context)?;
@@ -139,27 +144,28 @@ fn wish(device: Device) -> Wish {
     }
 }
 
-/// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile: not before the first
-/// bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
+/// Weights go to the device as their bytes come, and the kernels are chosen and compiled meanwhile, those of the `usual` way
+/// to choose tokens with them: not before the first bytes have been asked for, but after all the room that they need is there. While kernels are chosen, bytes are fetched
 /// but not put anywhere, which would keep a clock from being looked at in time.
-async fn on_gpu<F: Files, T: Store>(
-    vacancy: Vacancy,
+async fn fill<F: Files, T: Store>(
+    vacancy: &Vacancy,
     checkpoint: &Checkpoint,
     files: &[String],
     bytes: &mut Bytes<'_, '_, F, T>,
+    usual: &Sampling,
     tune: impl AsyncFnOnce(&Gpu),
-) -> Result<Weights, EngineError> {
-    let mut loader = Loader::new(&vacancy, checkpoint);
+) -> Result<Forward, EngineError> {
+    let mut loader = Loader::new(vacancy, checkpoint);
     let gate = bytes.gate();
     gate.shut();
     let prepared = async {
         tune(vacancy.gpu()).await;
         gate.open();
-        Ok(vacancy.forward().await?)
+        Ok(vacancy.forward(usual).await?)
     };
     let ((), forward) = try_join(bytes.each(files, checkpoint, &mut loader), prepared).await?;
     loader.finish()?;
-    Ok(Weights::Gpu(Box::new((vacancy, forward))))
+    Ok(forward)
 }
 
 fn model_info(checkpoint: &Checkpoint, file: &str, options: Options) -> ModelInfo {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use format::{Checkpoint, FormatError, Gguf, Manifest, Metadata, Pth, PthReader, split_names};
-use store::{Files, Pieces, Source, Store, StoreError};
+use store::{Files, Held, Piece, Pieces, Source, Store, StoreError};
 
 use crate::progress::Reporter;
 use crate::{EngineError, Origin, folder};
@@ -218,24 +218,26 @@ async fn read_on<S: Source>(source: &S, start: u64, end: u64, bytes: &mut Vec<u8
     Ok(())
 }
 
+/// A header, and the pieces that it was read from.
+pub(crate) type Head<T, H> = (Vec<Piece<<T as Store>::Held>>, H);
+
 /// Takes pieces until the header is whole: one for most files.
 pub(crate) async fn take_head<S: Source, T: Store, H>(
     pieces: &mut Pieces<'_, S, T>,
     report: &mut Reporter<'_>,
     parse: Parse<H>,
-) -> Result<(Vec<u8>, H), EngineError> {
+) -> Result<Head<T, H>, EngineError> {
     let size = pieces.size();
-    let mut head = Vec::new();
+    let (mut taken, mut bytes) = (Vec::new(), Vec::new());
     loop {
-        match report.next(pieces).await? {
-            Some(piece) if head.is_empty() => head = piece.bytes,
-            Some(piece) => head.extend(piece.bytes),
-            // The end of the file: parsing what there is gives the error that fits.
-            None => {}
+        // After the end of the file, parsing what there is gives the error that fits.
+        if let Some(piece) = report.next(pieces).await? {
+            piece.bytes.append_to(0..piece.bytes.size(), &mut bytes);
+            taken.push(piece);
         }
-        match parse(&head, size) {
+        match parse(&bytes, size) {
             Err(FormatError::NeedMore { .. }) => {}
-            header => return Ok((head, header?)),
+            header => return Ok((taken, header?)),
         }
     }
 }

@@ -76,7 +76,7 @@ impl<'a> Reporter<'a> {
     pub(crate) async fn next<S: Source, T: Store>(
         &mut self,
         pieces: &mut Pieces<'_, S, T>,
-    ) -> Result<Option<Piece>, EngineError> {
+    ) -> Result<Option<Piece<T::Held>>, EngineError> {
         let piece = pieces.next(&mut |progress| self.arrived(progress)).await?;
         Ok(piece)
     }
@@ -86,7 +86,7 @@ impl<'a> Reporter<'a> {
         &mut self,
         pieces: &mut Pieces<'_, S, T>,
         index: u32,
-    ) -> Result<Piece, EngineError> {
+    ) -> Result<Piece<T::Held>, EngineError> {
         Ok(pieces.piece(index, &mut |progress| self.arrived(progress)).await?)
     }
 

@@ -20,17 +20,25 @@ const MOST_SEED: u64 = (1 << 53) - 1;
 impl Engine {
     /// What is asked for, and where nothing is, what the model's makers want: as [`Engine::chat`] draws.
     pub fn with_makers(&self, asked: &Asked) -> Asked {
-        let makers = self.info.sampling;
-        let within = |value: Option<f32>, bounds: RangeInclusive<f32>| {
-            value.map(|value| value.clamp(*bounds.start(), *bounds.end()))
-        };
-        // A person can change what they asked for, but not what the makers want.
-        asked.clone().or(&SamplingDefaults {
-            temperature: within(makers.temperature, TEMPERATURE),
-            repetition_penalty: within(makers.repetition_penalty, REPETITION),
-            ..makers
-        })
+        or_as_makers_want(asked, self.info.sampling)
     }
+}
+
+fn or_as_makers_want(asked: &Asked, makers: SamplingDefaults) -> Asked {
+    let within = |value: Option<f32>, bounds: RangeInclusive<f32>| {
+        value.map(|value| value.clamp(*bounds.start(), *bounds.end()))
+    };
+    // A person can change what they asked for, but not what the makers want.
+    asked.clone().or(&SamplingDefaults {
+        temperature: within(makers.temperature, TEMPERATURE),
+        repetition_penalty: within(makers.repetition_penalty, REPETITION),
+        ..makers
+    })
+}
+
+/// The settings of an answer where nothing is asked for: what a load makes ready for.
+pub(crate) fn as_makers_want(makers: SamplingDefaults, vocab_size: usize) -> Sampling {
+    settle(&or_as_makers_want(&Asked::default(), makers), vocab_size).unwrap_or_default()
 }
 
 /// The settings of an answer. Without a temperature the likeliest token is taken, unless another setting is about drawing.

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
+use std::cell::RefCell;
+use std::future::ready;
+use std::rc::Rc;
+
 use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, Speculate, StopFlag};
 use gpu::TierChoice;
 use llama::KvType;
@@ -273,8 +277,31 @@ fn what_every_conversation_begins_with_can_be_read_before_it_is_asked() {
         let stop = StopFlag::default();
         stop.stop();
         block_on(engine.read_beginning(&stop)).unwrap();
+        let got = ask(&mut engine);
+        assert_eq!(
+            (got.ids, got.usage.reused_tokens),
+            (expected.ids.clone(), 0),
+            "{device:?}, stopped before"
+        );
+
+        let (mut engine, _) = load(device, 256);
+        let stop = stopped_by_its_first_breath();
+        block_on(engine.read_beginning(&stop)).unwrap();
+        assert!(stop.is_set(), "{device:?}: it was read at once");
         assert_eq!(ask(&mut engine).ids, expected.ids, "{device:?}, stopped");
     }
+}
+
+/// Somebody asks while a step is computed.
+fn stopped_by_its_first_breath() -> StopFlag {
+    let flag = Rc::new(RefCell::new(StopFlag::default()));
+    let shared = flag.clone();
+    let stop = StopFlag::with_breath(Rc::new(move || {
+        shared.borrow().stop();
+        Box::pin(ready(()))
+    }));
+    *flag.borrow_mut() = stop.clone();
+    stop
 }
 
 #[test]

@@ -81,10 +81,10 @@ impl Model {
         if vacancy.weights.settle_orders(&vacancy.gpu).await? {
             // Its memory is needed for the new one.
             drop(forward);
-            forward = vacancy.forward().await?;
+            forward = vacancy.forward(&Sampling::default()).await?;
         }
-        let (Vacancy { gpu, config, options, weights, caches }, Forward { buffers, plans }) =
-            (vacancy, forward);
+        let Vacancy { gpu, config, options, weights, caches } = vacancy;
+        let Forward { buffers, plans, sampler } = forward;
         let rope = RopeTable::new(config.head_dim, config.rope_theta, weights.rope_freqs.take().as_deref());
         Ok(Model {
             gpu,
@@ -96,7 +96,7 @@ impl Model {
             buffers,
             plans,
             each: None,
-            sampler: None,
+            sampler,
             way: Way::default(),
             position: 0,
             next_slot: 0,

@@ -14,7 +14,8 @@ use kernels::{LOG_PROBS_ROW, SamplingTensors, adjust, argmax, log_probs, sample}
 use crate::NOT_A_NUMBER;
 use crate::plans::{Activations, RING};
 
-/// What is made when something other than the likeliest is first asked for, and kept.
+/// What is made when something other than the likeliest is first asked for, or while a model loads that is usually asked
+/// so, and kept.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     pub(crate) tensors: SamplingTensors,

@@ -3,11 +3,12 @@
 //! What a header says is enough to make room and to compile kernels, so both are done before the bytes come or while they
 //! do. Only an order of columns shows in the bytes themselves: [`Model::new`](crate::Model::new) then plans anew.
 
-use format::{Checkpoint, Config};
+use format::{Checkpoint, Config, Sampling};
 use gpu::{Allocator, Gpu};
 use kernels::KvCache;
 
 use crate::plans::{Activations, Columns, Plans, heads};
+use crate::sampler::{Sampler, Way};
 use crate::{LlamaError, Options, Weights};
 
 /// Room for a model: its weights, which a [`Loader`](crate::Loader) fills in, and its KV cache.
@@ -25,6 +26,7 @@ pub struct Vacancy {
 pub struct Forward {
     pub(crate) buffers: Activations,
     pub(crate) plans: Plans,
+    pub(crate) sampler: Option<Sampler>,
 }
 
 impl Vacancy {
@@ -59,14 +61,19 @@ impl Vacancy {
         &self.gpu
     }
 
-    /// Makes the activations, and compiles the kernels.
-    pub async fn forward(&self) -> Result<Forward, LlamaError> {
+    /// Makes the activations, and compiles the kernels, with those that choose tokens in the `usual` way. Others are compiled
+    /// when they are asked for.
+    pub async fn forward(&self, usual: &Sampling) -> Result<Forward, LlamaError> {
         let Vacancy { gpu, config, options, weights, caches } = self;
         let (ordered, rounded) = (weights.ordered_columns(), weights.rounded_columns(gpu.tier()));
         let columns = Columns { ordered, rounded };
         let make = |make: &Allocator| Activations::new(make, config, options.chunk, columns);
         let buffers = gpu.allocate("the activations", make).await?;
         let plans = Plans::new(gpu, config, weights, caches, &buffers).await?;
-        Ok(Forward { buffers, plans })
+        let sampler = match Way::new(usual) == Way::default() {
+            true => None,
+            false => Some(Sampler::new(gpu, options.context, &buffers).await?),
+        };
+        Ok(Forward { buffers, plans, sampler })
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
-use format::{Checkpoint, Gguf};
+use format::{Checkpoint, Gguf, Sampling};
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, Loader, Model, Options, Vacancy};
 use pollster::block_on;
@@ -30,7 +30,7 @@ fn load_on(gpu: Gpu, name: &str, kv: KvType) -> Model {
     let options = Options { context: 256, chunk: 50, kv };
     let vacancy = block_on(Vacancy::new(gpu, &checkpoint, options)).unwrap();
     // Before the bytes, as in a load that has nothing of them yet.
-    let forward = block_on(vacancy.forward()).unwrap();
+    let forward = block_on(vacancy.forward(&Sampling::default())).unwrap();
     let mut loader = Loader::new(&vacancy, &checkpoint);
     for (index, piece) in bytes.chunks(10007).enumerate() {
         loader.push(0, index as u64 * 10007, piece).unwrap();

@@ -6,6 +6,7 @@
 #[path = "../../format/tests/tiny_llama/mod.rs"]
 mod tiny_llama;
 
+use format::Sampling;
 use gpu::{Gpu, TierChoice};
 use llama::{KvType, Loader, Model, Options, Vacancy};
 use pollster::block_on;
@@ -16,7 +17,7 @@ fn load(tier: TierChoice, kv: KvType, context: usize) -> Model {
     let gpu = block_on(Gpu::request(tier)).unwrap();
     let options = Options { context, chunk: 128, kv };
     let vacancy = block_on(Vacancy::new(gpu, &checkpoint, options)).unwrap();
-    let forward = block_on(vacancy.forward()).unwrap();
+    let forward = block_on(vacancy.forward(&Sampling::default())).unwrap();
     let mut loader = Loader::new(&vacancy, &checkpoint);
     for (file, bytes) in files.iter().enumerate() {
         loader.push(file, 0, bytes).unwrap();

@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-use crate::StoreError;
+use crate::{Held, StoreError};
+
+/// Bytes that are copied at once where they have to be.
+const HASHED_AT_ONCE: usize = 1 << 20;
 
 /// A SHA-256. Reads from and prints as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,15 @@ impl Hash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Hash {
         Hash(Sha256::digest(bytes).into())
+    }
+
+    /// The hash of bytes wherever they are, which are not all copied at once.
+    pub fn of_held(bytes: &impl Held) -> Hash {
+        let (mut sha256, mut room, size) = (Sha256::new(), Vec::new(), bytes.size());
+        for from in (0..size).step_by(HASHED_AT_ONCE) {
+            sha256.update(bytes.part(from..size.min(from + HASHED_AT_ONCE), &mut room));
+        }
+        Hash(sha256.finalize().into())
     }
 }
 
@@ -51,6 +63,7 @@ impl fmt::Debug for Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::held::tests::Elsewhere;
 
     /// FIPS 180-2's example, so that a mistake common to hashing and printing shows.
     const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -60,6 +73,14 @@ mod tests {
         assert_eq!(Hash::of(b"abc").to_string(), ABC);
         assert_eq!(ABC.parse(), Ok(Hash::of(b"abc")));
         assert_eq!(ABC.to_uppercase().parse(), Ok(Hash::of(b"abc")));
+    }
+
+    #[test]
+    fn bytes_elsewhere_have_the_same_hash() {
+        for size in [0, 1, HASHED_AT_ONCE - 1, HASHED_AT_ONCE, 2 * HASHED_AT_ONCE + 1] {
+            let bytes: Vec<u8> = (0..size).map(|n| (n % 251) as u8).collect();
+            assert_eq!(Hash::of_held(&Elsewhere(bytes.clone())), Hash::of(&bytes), "{size} bytes");
+        }
     }
 
     #[test]

@@ -3,23 +3,25 @@
 //! Kept as a model of one piece with a record, so that it is checked and forgotten as any other.
 //! Written last: where there is a listing, every file of it has been read once.
 
-use crate::{Hash, Record, Store, StoreError};
+use crate::{Hash, Held, Record, Store, StoreError};
 
 /// The names of a folder's files, if they were remembered whole.
 pub async fn read_listing<T: Store>(store: &T, key: &str) -> Option<Vec<String>> {
     let record = store.record(key).await.ok()??;
-    let bytes = store.piece(key, 0).await.ok()??;
-    let is_right = record.pieces == [Some(store.hash(&bytes).await)];
+    let held = store.piece(key, 0).await.ok()??;
+    let is_right = record.pieces == [Some(store.hash(&held).await)];
+    let mut bytes = Vec::new();
+    held.append_to(0..held.size(), &mut bytes);
     let text = String::from_utf8(bytes).ok().filter(|_| is_right)?;
     Some(text.lines().map(str::to_owned).collect())
 }
 
 /// Remembers the names of a folder's files. None of them has a line break in it.
 pub async fn keep_listing<T: Store>(store: &T, key: &str, names: &[String]) -> Result<(), StoreError> {
-    let bytes = names.join("\n").into_bytes();
-    let hash: Hash = store.hash(&bytes).await;
-    store.keep_piece(key, 0, &bytes).await?;
-    let record = Record { size: bytes.len() as u64, version: None, pieces: vec![Some(hash)] };
+    let held = store.hold(names.join("\n").into_bytes());
+    let hash: Hash = store.hash(&held).await;
+    store.keep_piece(key, 0, &held).await?;
+    let record = Record { size: held.size() as u64, version: None, pieces: vec![Some(hash)] };
     store.keep_record(key, &record).await
 }
 

@@ -2,13 +2,13 @@
 
 /// A part of the file whose hash has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct Piece<H> {
     /// Which one, from 0.
     pub index: u32,
     /// Where it begins in the file.
     pub offset: u64,
     /// Its bytes: [`PIECE_SIZE`](crate::PIECE_SIZE), or fewer if it is the last.
-    pub bytes: Vec<u8>,
+    pub bytes: H,
     /// Where they came from.
     pub origin: Origin,
 }

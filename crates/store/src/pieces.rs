@@ -16,7 +16,7 @@ use std::ops::Range;
 use crate::http::check_start;
 use crate::record::MAX_SIZE;
 use crate::source::check_version;
-use crate::{Hash, Origin, PIECE_SIZE, Piece, Progress, Record, Source, Store, StoreError, retry};
+use crate::{Hash, Held, Origin, PIECE_SIZE, Piece, Progress, Record, Source, Store, StoreError, retry};
 
 /// Fetches of a piece whose hash is wrong: the second one sets right what was damaged on the way.
 const FETCHES: u32 = 2;
@@ -99,7 +99,10 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     /// The next piece, checked, or `None` after the last. Calls `progress` as its bytes come.
     ///
     /// Dropping the future loses no more than the piece that was coming; calling again fetches it anew.
-    pub async fn next(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<Option<Piece>, StoreError> {
+    pub async fn next(
+        &mut self,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Option<Piece<T::Held>>, StoreError> {
         let index = self.next;
         if index as usize == self.record.pieces.len() {
             return Ok(None);
@@ -115,7 +118,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
         &mut self,
         index: u32,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Piece, StoreError> {
+    ) -> Result<Piece<T::Held>, StoreError> {
         if index as usize >= self.record.pieces.len() {
             let (expected, found) = (self.range(index), format!("{} bytes", self.record.size));
             return Err(StoreError::WrongRange { name: self.source.name().into(), expected, found });
@@ -134,7 +137,7 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
                 }
             },
         };
-        progress(self.progress(offset + bytes.len() as u64));
+        progress(self.progress(offset + bytes.size() as u64));
         Ok(Piece { index, offset, bytes, origin })
     }
 
@@ -188,21 +191,22 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     }
 
     /// A piece from the store. Whatever is wrong with it, it can be fetched.
-    async fn stored(&self, index: u32) -> Option<Vec<u8>> {
+    async fn stored(&self, index: u32) -> Option<T::Held> {
         let hash = self.recorded(index)?;
-        let (bytes, found) = self.store.hashed_piece(&self.model, index).await.ok()??;
+        let bytes = self.store.piece(&self.model, index).await.ok()??;
         let range = self.range(index);
-        let is_right = bytes.len() as u64 == range.end - range.start && found == hash;
+        let is_right =
+            bytes.size() as u64 == range.end - range.start && self.store.hash(&bytes).await == hash;
         is_right.then_some(bytes)
     }
 
     /// A piece from the source, compared with what is known of it, and kept.
-    async fn fetch(&mut self, index: u32, progress: &mut dyn FnMut(Progress)) -> Result<Vec<u8>, StoreError> {
+    async fn fetch(&mut self, index: u32, progress: &mut dyn FnMut(Progress)) -> Result<T::Held, StoreError> {
         let published = self.expected.get(index as usize).copied();
         let wanted = published.or(self.recorded(index));
         let mut fetches = 0;
         loop {
-            let bytes = self.fetch_once(index, progress).await?;
+            let bytes = self.store.hold(self.fetch_once(index, progress).await?);
             if wanted.is_none() && !self.store.keeps() {
                 return Ok(bytes);
             }
@@ -257,14 +261,14 @@ impl<'a, S: Source, T: Store> Pieces<'a, S, T> {
     }
 
     /// Bytes first, then the record. After a failure nothing more is kept.
-    async fn keep(&mut self, index: u32, hash: Hash, bytes: &[u8]) {
+    async fn keep(&mut self, index: u32, hash: Hash, bytes: &T::Held) {
         if self.storage_failure.is_some() || !self.store.keeps() {
             return;
         }
         self.storage_failure = self.try_keep(index, hash, bytes).await.err();
     }
 
-    async fn try_keep(&mut self, index: u32, hash: Hash, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn try_keep(&mut self, index: u32, hash: Hash, bytes: &T::Held) -> Result<(), StoreError> {
         self.store.keep_piece(&self.model, index, bytes).await?;
         self.record.version = self.record.version.take().or(self.version.clone());
         if let Some(piece) = self.record.pieces.get_mut(index as usize) {

@@ -4,18 +4,24 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::fault::{Fault, Faults};
-use crate::{Hash, Record, StoreError};
+use crate::{Hash, Held, Record, StoreError};
 
 /// Keeps the pieces of models, and a record of each. `model` is the model's key: its address as asked.
 ///
 /// Nothing that comes out of a store is trusted: pieces are hashed when they are read.
 #[allow(async_fn_in_trait, reason = "browsers run everything on one thread, so no caller wants Send futures")]
 pub trait Store {
+    /// Bytes that wait, as the platform has them.
+    type Held: Held;
+
+    /// Has bytes wait that came from elsewhere.
+    fn hold(&self, bytes: Vec<u8>) -> Self::Held;
+
     /// A piece; `None` if it is not there.
-    async fn piece(&self, model: &str, index: u32) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn piece(&self, model: &str, index: u32) -> Result<Option<Self::Held>, StoreError>;
 
     /// Keeps a piece in place of the one that was there.
-    async fn keep_piece(&self, model: &str, index: u32, bytes: &[u8]) -> Result<(), StoreError>;
+    async fn keep_piece(&self, model: &str, index: u32, bytes: &Self::Held) -> Result<(), StoreError>;
 
     /// What is known of a model; `None` if nothing is. [`StoreError::DamagedRecord`] makes it be written anew.
     async fn record(&self, model: &str) -> Result<Option<Record>, StoreError>;
@@ -32,15 +38,8 @@ pub trait Store {
     }
 
     /// The SHA-256 of a piece; for platforms that have a faster one than this crate.
-    async fn hash(&self, bytes: &[u8]) -> Hash {
-        Hash::of(bytes)
-    }
-
-    /// A piece and its SHA-256; for platforms that hash it while they hand it over.
-    async fn hashed_piece(&self, model: &str, index: u32) -> Result<Option<(Vec<u8>, Hash)>, StoreError> {
-        let Some(bytes) = self.piece(model, index).await? else { return Ok(None) };
-        let hash = self.hash(&bytes).await;
-        Ok(Some((bytes, hash)))
+    async fn hash(&self, bytes: &Self::Held) -> Hash {
+        Hash::of_held(bytes)
     }
 
     /// Lets the platform go on with what it was asked for. Called now and then while a piece is being used, so that the next
@@ -53,11 +52,17 @@ pub trait Store {
 pub struct NoStore;
 
 impl Store for NoStore {
+    type Held = Vec<u8>;
+
+    fn hold(&self, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
     async fn piece(&self, _model: &str, _index: u32) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(None)
     }
 
-    async fn keep_piece(&self, _model: &str, _index: u32, _bytes: &[u8]) -> Result<(), StoreError> {
+    async fn keep_piece(&self, _model: &str, _index: u32, _bytes: &Vec<u8>) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -160,11 +165,17 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
+    type Held = Vec<u8>;
+
+    fn hold(&self, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
     async fn piece(&self, model: &str, index: u32) -> Result<Option<Vec<u8>>, StoreError> {
         self.call(|store| Ok(store.pieces.borrow().get(&(model.to_owned(), index)).cloned())).await
     }
 
-    async fn keep_piece(&self, model: &str, index: u32, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn keep_piece(&self, model: &str, index: u32, bytes: &Vec<u8>) -> Result<(), StoreError> {
         self.call(|store| store.put((model.to_owned(), index), bytes)).await
     }
 

@@ -153,11 +153,14 @@ async function onWhatIsFaster({ browser, outside }) {
     await checkTroubles(tab);
   });
 
-  await test("after a reload it answers again, and fetches no weights", async () => {
+  await test("after a reload it answers what was asked while it loaded, and fetches no weights", async () => {
     await reset();
     await app.open();
-    await app.loadDemo();
-    await app.ask(CAPITAL);
+    await app.paste(CAPITAL);
+    await app.click("load-demo");
+    await tab.page.keyboard.press("Enter");
+    assert.deepEqual([await app.messages(), await app.draft()], [[], CAPITAL], "it was not sent while the model loaded");
+    await until("the answer to begin", () => app.answer(), { seconds: 60 });
     checkCapital(await app.finishedAnswer());
     const weights = (await requests()).filter(({ path }) => path.endsWith(".gguf"));
     assert.deepEqual(weights, [], "weights were asked for on the second visit");

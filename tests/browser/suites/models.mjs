@@ -40,7 +40,8 @@ export async function models({ browser }) {
     checkCapital(await app.finishedAnswer());
     assert.equal(await weightBytes(), 0, "bytes of weights were fetched");
     assert.equal(await storedBytes(page), 0, "the file was copied into the browser's storage");
-    if (browserName === "chromium") assert.ok((await heap(page)) < 128 * 1024 * 1024, "the file was copied into memory");
+    // With one piece of 16 MiB it is 37 MiB; with a second it would be above this.
+    if (browserName === "chromium") assert.ok((await heap(page)) < 48 * 1024 * 1024, "more than one piece was in memory");
   }, { device: "GPU" }));
 
   for (const device of ["GPU", "Processor"]) await test(`a file with every block type answers, on the ${device}`, inPage(async (app, { page }) => {

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, TransactionMode};
-use js_sys::{Array, ArrayBuffer, Object, Promise, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use store::{Aside, Hash, Record, Store, StoreError};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -16,6 +16,7 @@ use web_sys::{Blob, Crypto};
 
 use crate::durable::{Durability, RawDatabase};
 use crate::fetch::describe;
+use crate::held::InBrowser;
 use crate::port::{breathe, scope};
 
 const DATABASE: &str = "pronk-models";
@@ -40,15 +41,6 @@ struct Connection {
 }
 
 impl IndexedDb {
-    /// A piece as the browser has it.
-    async fn buffer(&self, model: &str, index: u32) -> Result<Option<ArrayBuffer>, StoreError> {
-        let blob = self.get(PIECES, piece_key(model, index)).await?;
-        let Some(blob) = blob.and_then(|value| value.dyn_into::<Blob>().ok()) else { return Ok(None) };
-        // The file behind the Blob may be gone, though the record of it is not.
-        let buffer = JsFuture::from(blob.array_buffer()).await;
-        Ok(Some(buffer.map_err(|error| failed(&describe(&error)))?.unchecked_into()))
-    }
-
     /// Opened on first use, so that a browser that refuses storage can still run a model.
     async fn connection(&self) -> Result<Rc<Connection>, StoreError> {
         if let Some(connection) = self.connection.borrow().as_ref() {
@@ -101,27 +93,27 @@ impl IndexedDb {
 }
 
 impl Store for IndexedDb {
-    async fn piece(&self, model: &str, index: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let buffer = self.buffer(model, index).await?;
-        Ok(buffer.map(|buffer| Uint8Array::new(&buffer).to_vec()))
+    type Held = InBrowser;
+
+    fn hold(&self, bytes: Vec<u8>) -> InBrowser {
+        InBrowser::new(&bytes)
     }
 
-    /// The browser hashes the bytes as they came, on a thread of its own, while they are copied.
-    async fn hashed_piece(&self, model: &str, index: u32) -> Result<Option<(Vec<u8>, Hash)>, StoreError> {
-        let Some(buffer) = self.buffer(model, index).await? else { return Ok(None) };
-        let digest = begin_digest(&buffer);
-        let bytes = Uint8Array::new(&buffer).to_vec();
-        let hash = finish_digest(digest).await.unwrap_or_else(|| Hash::of(&bytes));
-        Ok(Some((bytes, hash)))
+    async fn piece(&self, model: &str, index: u32) -> Result<Option<InBrowser>, StoreError> {
+        let blob = self.get(PIECES, piece_key(model, index)).await?;
+        let Some(blob) = blob.and_then(|value| value.dyn_into::<Blob>().ok()) else { return Ok(None) };
+        // The file behind the Blob may be gone, though the record of it is not.
+        let buffer = JsFuture::from(blob.array_buffer()).await;
+        let buffer = buffer.map_err(|error| failed(&describe(&error)))?;
+        Ok(Some(InBrowser(Uint8Array::new(&buffer))))
     }
 
     async fn breathe(&self) {
         breathe().await;
     }
 
-    async fn keep_piece(&self, model: &str, index: u32, bytes: &[u8]) -> Result<(), StoreError> {
-        // Copied into JS once: the Blob must not follow the WASM heap.
-        let parts = Array::of1(&Uint8Array::from(bytes));
+    async fn keep_piece(&self, model: &str, index: u32, bytes: &InBrowser) -> Result<(), StoreError> {
+        let parts = Array::of1(&bytes.0);
         let blob = Blob::new_with_u8_array_sequence(&parts);
         let blob = blob.map_err(|error| failed(&describe(&error)))?;
         self.put(PIECES, &piece_key(model, index), &blob, Durability::Default).await
@@ -148,8 +140,8 @@ impl Store for IndexedDb {
     }
 
     /// The browser's own SHA-256 is several times faster than one in WASM. It is there on safe origins only.
-    async fn hash(&self, bytes: &[u8]) -> Hash {
-        digest(bytes).await.unwrap_or_else(|| Hash::of(bytes))
+    async fn hash(&self, bytes: &InBrowser) -> Hash {
+        digest(&bytes.0).await.unwrap_or_else(|| Hash::of_held(bytes))
     }
 }
 
@@ -164,18 +156,11 @@ impl Aside for IndexedDb {
     }
 }
 
-async fn digest(bytes: &[u8]) -> Option<Hash> {
-    finish_digest(begin_digest(&Uint8Array::from(bytes))).await
-}
-
 /// None where the browser has no hash of its own, as on origins that are not safe.
-fn begin_digest(bytes: &Object) -> Option<Promise> {
+async fn digest(bytes: &Uint8Array) -> Option<Hash> {
     let crypto: Crypto = scope().crypto().ok()?;
-    crypto.subtle().digest_with_str_and_buffer_source("SHA-256", bytes).ok()
-}
-
-async fn finish_digest(digest: Option<Promise>) -> Option<Hash> {
-    let digest = Uint8Array::new(&JsFuture::from(digest?).await.ok()?);
+    let digest = crypto.subtle().digest_with_str_and_buffer_source("SHA-256", bytes).ok()?;
+    let digest = Uint8Array::new(&JsFuture::from(digest).await.ok()?);
     Some(Hash(digest.to_vec().try_into().ok()?))
 }
 

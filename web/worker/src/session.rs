@@ -10,12 +10,12 @@ use protocol::{
     BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Device, Event, Failure, FailureKind,
     GenerateOptions, LoadOptions, ModelSource, Request, Trials,
 };
-use store::NoStore;
 use web_sys::File;
 
 use crate::deputy::Asked;
 use crate::fetch;
 use crate::file::Picked;
+use crate::held::NotKept;
 use crate::indexed_db::IndexedDb;
 use crate::nudge;
 use crate::port::{Letter, breathe, letters, tell, user_agent};
@@ -34,6 +34,8 @@ struct Stops {
     beginning: StopFlag,
     /// Requests heard so far that end what came before them.
     heard: u32,
+    /// Requests heard whose turn has not come.
+    waiting: u32,
 }
 
 /// Hears requests for as long as the worker lives.
@@ -54,6 +56,7 @@ impl Work {
     fn hear(&self, request: &Request) -> u32 {
         let mut stops = self.0.borrow_mut();
         stops.beginning.stop();
+        stops.waiting += 1;
         if matches!(request, Request::Stop | Request::Load { .. }) {
             stops.heard = stops.heard.wrapping_add(1);
             stops.answer.stop();
@@ -64,14 +67,24 @@ impl Work {
         stops.heard
     }
 
+    /// The turn of the next request has come.
+    fn begin_turn(&self) {
+        self.0.borrow_mut().waiting -= 1;
+    }
+
     /// Whether a request was ended before its turn came, while an earlier one was still being worked on.
     fn is_over(&self, heard: u32) -> bool {
         self.0.borrow().heard != heard
     }
 
+    /// What is asked already need not wait for it.
     fn begin_beginning(&self) -> StopFlag {
         let flag = breathing();
-        self.0.borrow_mut().beginning = flag.clone();
+        let mut stops = self.0.borrow_mut();
+        if stops.waiting > 0 {
+            flag.stop();
+        }
+        stops.beginning = flag.clone();
         flag
     }
 
@@ -99,6 +112,7 @@ struct Session {
 
 impl Session {
     async fn handle(&mut self, Letter { request, files, heard }: Letter) {
+        self.work.begin_turn();
         self.share().await;
         match request {
             Request::Load { .. } if self.work.is_over(heard) => tell(&Event::LoadStopped),
@@ -276,7 +290,7 @@ async fn load(
                 return Err(Failure { kind: FailureKind::ModelFile, message });
             }
             let files = Picked::new(picked, name);
-            Engine::load_tuned(Origin { files: &files, store: &NoStore }, options, tuner, on_progress).await
+            Engine::load_tuned(Origin { files: &files, store: &NotKept }, options, tuner, on_progress).await
         }
     };
     loaded.map_err(|error| error.failure())

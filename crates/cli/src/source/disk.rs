@@ -39,11 +39,17 @@ impl DiskStore {
 }
 
 impl Store for DiskStore {
+    type Held = Vec<u8>;
+
+    fn hold(&self, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
+    }
+
     async fn piece(&self, model: &str, index: u32) -> Result<Option<Vec<u8>>, StoreError> {
         read(&self.piece_path(model, index))
     }
 
-    async fn keep_piece(&self, model: &str, index: u32, bytes: &[u8]) -> Result<(), StoreError> {
+    async fn keep_piece(&self, model: &str, index: u32, bytes: &Vec<u8>) -> Result<(), StoreError> {
         write(&self.piece_path(model, index), bytes)
     }
 
@@ -157,7 +163,7 @@ mod tests {
         assert_eq!(block_on(store.record(URL)), Ok(None));
         block_on(store.forget(URL)).unwrap();
         for bytes in [b"first", b"later"] {
-            block_on(store.keep_piece(URL, 7, bytes)).unwrap();
+            block_on(store.keep_piece(URL, 7, &bytes.to_vec())).unwrap();
             assert_eq!(block_on(store.piece(URL, 7)), Ok(Some(bytes.to_vec())));
         }
         block_on(store.keep_record(URL, &record())).unwrap();
@@ -181,7 +187,7 @@ mod tests {
     fn says_where_it_cannot_write() {
         let scratch = Scratch::new("blocked");
         std::fs::write(&scratch.0.folder, b"a file where the folder should be").unwrap();
-        let error = block_on(scratch.0.keep_piece(URL, 0, b"abc")).unwrap_err();
+        let error = block_on(scratch.0.keep_piece(URL, 0, &b"abc".to_vec())).unwrap_err();
         assert!(matches!(&error, StoreError::Storage { detail } if detail.contains("pronk-disk")), "{error}");
         std::fs::remove_file(&scratch.0.folder).unwrap();
     }

@@ -6,7 +6,7 @@
 //! prefill would bring them, by the same kernels, without attention's part. And the tokens come again and again, so that
 //! only the turning by their positions has to be done for all of them. The last tokens are read in full.
 
-use format::{Config, LayerPart, TensorName};
+use format::{Config, LayerPart, Sampling, TensorName};
 use gpu::{Gpu, TierChoice};
 use kernels::KvType;
 use pollster::block_on;
@@ -47,7 +47,7 @@ fn load(tier: TierChoice, kv: KvType, part_bytes: u64) -> Model {
         loader.push(file, 0, bytes).unwrap();
     }
     loader.finish().unwrap();
-    let forward = block_on(vacancy.forward()).unwrap();
+    let forward = block_on(vacancy.forward(&Sampling::default())).unwrap();
     block_on(Model::new(vacancy, forward)).unwrap()
 }
 

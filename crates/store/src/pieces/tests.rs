@@ -31,9 +31,9 @@ fn until_crash<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// What a visit gave out, and why storing ended if it did.
-type Visit = Result<(Vec<Piece>, Option<StoreError>), StoreError>;
+type Visit<H> = Result<(Vec<Piece<H>>, Option<StoreError>), StoreError>;
 
-async fn visit<S: Source, T: Store>(source: &S, store: &T, expected: &[Hash]) -> Visit {
+async fn visit<S: Source, T: Store>(source: &S, store: &T, expected: &[Hash]) -> Visit<T::Held> {
     let mut pieces = Pieces::open_with(source, store, MODEL, expected, PIECE).await?;
     let mut given = Vec::new();
     while let Some(piece) = pieces.next(&mut |_| {}).await? {
@@ -43,7 +43,7 @@ async fn visit<S: Source, T: Store>(source: &S, store: &T, expected: &[Hash]) ->
 }
 
 #[track_caller]
-fn assert_given(given: &[Piece], file: &[u8], what: &str) {
+fn assert_given(given: &[Piece<Vec<u8>>], file: &[u8], what: &str) {
     let bytes: Vec<u8> = given.iter().flat_map(|piece| piece.bytes.clone()).collect();
     assert_eq!(bytes, file, "{what}");
     for (n, piece) in given.iter().enumerate() {

@@ -8,11 +8,22 @@ use protocol::{
     Usage,
 };
 
-use super::{Answer, Ending, Entry, State, Wanted};
+use super::{Answer, Ending, Entry, ModelPhase, State, Wanted};
 use crate::route::Route;
 
 impl State {
+    /// What is sent while a model loads waits for it. Once it is changed, it does not.
+    pub(super) fn change_draft(&mut self, draft: String) {
+        self.draft = draft;
+        if let ModelPhase::Loading(loading) = &mut self.model {
+            Rc::make_mut(loading).asked = false;
+        }
+    }
+
     pub(super) fn send_draft(&mut self) {
+        if let ModelPhase::Loading(loading) = &mut self.model {
+            Rc::make_mut(loading).asked = !self.draft.trim().is_empty();
+        }
         if self.answer.is_none() && self.blocker().is_none() && !self.draft.trim().is_empty() {
             let question = take(&mut self.draft);
             self.ask(question);

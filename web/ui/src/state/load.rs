@@ -1,5 +1,6 @@
 //! How a model is loaded, in the reducer.
 
+use std::mem::take;
 use std::rc::Rc;
 
 use protocol::{DeviceReport, Failure, FailureKind, LoadProgress, ModelInfo, ModelSource, Request};
@@ -16,7 +17,7 @@ impl State {
         self.alerts.clear();
         let options = self.options;
         self.request(Request::Load { source: source.clone(), options });
-        let loading = Loading { source, options, progress: None, cancelling: false };
+        let loading = Loading { source, options, progress: None, cancelling: false, asked: false };
         self.model = ModelPhase::Loading(Rc::new(loading));
         self.choosing = true;
         self.status = "Loading the model…";
@@ -56,7 +57,7 @@ impl State {
 
     pub(super) fn load_done(&mut self, model: ModelInfo, device: DeviceReport, not_stored: Option<Failure>) {
         let ModelPhase::Loading(loading) = &self.model else { return };
-        let (source, options) = (loading.source.clone(), loading.options);
+        let (source, options, asked) = (loading.source.clone(), loading.options, loading.asked);
         let mut model = model;
         if let ModelSource::Url { url, .. } = &source {
             self.mark_stored(url, if not_stored.is_some() { Stored::No } else { Stored::Yes });
@@ -74,6 +75,12 @@ impl State {
         self.usage = None;
         self.url.clear();
         self.status = "The model is ready.";
+        if asked {
+            // What the load had to say is still to be read.
+            let alerts = take(&mut self.alerts);
+            self.send_draft();
+            self.alerts = alerts;
+        }
     }
 
     pub(super) fn load_stopped(&mut self) {

@@ -109,6 +109,8 @@ pub(crate) struct Loading {
     pub progress: Option<LoadProgress>,
     /// Whether the person has asked to stop it.
     pub cancelling: bool,
+    /// Whether the draft is a question that waits for the model.
+    pub asked: bool,
 }
 
 /// A model that can answer.
@@ -252,10 +254,19 @@ impl State {
                 Some("The benchmark is still running.")
             }
             (_, ModelPhase::Loaded(_)) => self.mistyped.first().map(|(setting, _)| setting.refusal()),
+            (_, ModelPhase::Loading(loading)) if loading.asked => {
+                Some("Your message will be sent once the model is ready.")
+            }
             (_, ModelPhase::Loading(_)) => Some("The model is still loading."),
             (WorkerPhase::Starting, _) => Some("The engine is starting."),
             (WorkerPhase::Ready, ModelPhase::Absent) => Some("Load a model to start."),
         }
+    }
+
+    /// Whether what is in the composer can be sent, now or once the model is there.
+    pub(crate) fn can_send(&self) -> bool {
+        let waits = matches!(&self.model, ModelPhase::Loading(loading) if !loading.asked);
+        self.blocker().is_none() || waits
     }
 
     /// Whether the last question can be answered again.

@@ -38,7 +38,7 @@ impl State {
             Action::CancelLoad => self.cancel_load(),
             Action::Forget(url) => self.forget(url),
             Action::ToggleModels => self.choosing = !self.choosing,
-            Action::DraftChanged(draft) => self.draft = draft,
+            Action::DraftChanged(draft) => self.change_draft(draft),
             Action::Send => self.send_draft(),
             Action::Ask(question) => self.ask(question),
             Action::Regenerate => self.regenerate(),

@@ -176,6 +176,7 @@ fn model(state: &State) -> String {
     match &state.model {
         ModelPhase::Absent => "absent".to_owned(),
         ModelPhase::Loading(loading) if loading.cancelling => "cancelling".to_owned(),
+        ModelPhase::Loading(loading) if loading.asked => "loading, and asked".to_owned(),
         ModelPhase::Loading(loading) => {
             format!("loading {}", loading.progress.as_ref().map_or(0, |progress| progress.done_bytes))
         }
@@ -280,7 +281,7 @@ fn every_load_action_in_every_phase() {
 fn every_chat_action_in_every_phase() {
     const SENDS: &str = r#"talk [draft? …]; answer None; draft ""; posts [generate]"#;
     const SENDS_AGAIN: &str = r#"talk [q? a.EndOfTurn draft? …]; answer None; draft ""; posts [generate]"#;
-    check(Action::Send, ["", "", "", SENDS, "", SENDS_AGAIN, ""]);
+    check(Action::Send, ["", "", "model loading, and asked", SENDS, "", SENDS_AGAIN, ""]);
     const ASKS: &str = "talk [x? …]; answer None; posts [generate]";
     const ASKS_AGAIN: &str = "talk [q? a.EndOfTurn x? …]; answer None; posts [generate]";
     check(Action::Ask("x".to_owned()), ["", "", "", ASKS, "", ASKS_AGAIN, ""]);

@@ -111,6 +111,7 @@ fn bottom(state: &State, act: Callback<Action>) -> Html {
                 <Composer
                     draft={state.draft.clone()}
                     blocker={state.blocker()}
+                    can_send={state.can_send()}
                     answer={state.answer.clone()}
                     {act}
                 />

@@ -14,6 +14,8 @@ pub(super) struct ComposerProps {
     pub draft: String,
     /// Why nothing can be sent, if so.
     pub blocker: Option<&'static str>,
+    /// Whether a draft can be sent, now or once the model is there.
+    pub can_send: bool,
     pub answer: Option<Answer>,
     pub act: Callback<Action>,
 }
@@ -100,7 +102,7 @@ fn button(props: &ComposerProps) -> Html {
             data-testid="send"
             aria-label="Send"
             title={props.blocker.unwrap_or("Send (Enter)")}
-            disabled={props.blocker.is_some() || props.draft.trim().is_empty()}
+            disabled={!props.can_send || props.draft.trim().is_empty()}
         >{ icons::arrow_up() }</button>
     }
 }

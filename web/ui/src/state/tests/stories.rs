@@ -4,6 +4,38 @@ use protocol::{ChatMessage, Content, Sampling};
 
 use super::*;
 
+/// What it was waiting for need not come, and then it stays in the composer.
+#[test]
+fn a_question_that_is_sent_while_a_model_loads_is_asked_once_it_is_there() {
+    let asked = after(&phase("loading"), [Action::Send]);
+    assert_eq!(
+        (asked.can_send(), asked.blocker().is_some(), talk(&asked.conversation)),
+        (false, true, "[]".to_owned())
+    );
+    const ANSWERS: &str =
+        r#"model loaded; choosing false; talk [draft? …]; answer None; draft ""; posts [generate]"#;
+    const WAITS: &str = "model loaded; choosing false";
+    let changed = Action::DraftChanged("draft".to_owned());
+    for (actions, event, expected) in [
+        (vec![], loaded(), ANSWERS),
+        (vec![changed.clone()], loaded(), WAITS),
+        (vec![changed, Action::Send], loaded(), ANSWERS),
+        (vec![], Event::LoadStopped, "model absent"),
+        (vec![], failed(None, FailureKind::Network), "model absent; alerts [Network:Retry]"),
+    ] {
+        let before = after(&asked, actions.clone());
+        assert_eq!(difference(&before, &hears(&before, vec![event])), expected, "{actions:?}");
+    }
+    // Nothing waits that is empty.
+    let empty = after(&phase("loading"), [Action::DraftChanged(" ".to_owned()), Action::Send]);
+    assert_eq!((empty.can_send(), empty.outbox.len()), (true, 0));
+    // What the load had to say is not taken for something that the answer has settled.
+    let Event::Loaded { model, device, .. } = loaded() else { panic!("not loaded") };
+    let failure = Failure { kind: FailureKind::Storage, message: "full".to_owned() };
+    let full = hears(&asked, vec![Event::Loaded { model, device, not_stored: Some(failure) }]);
+    assert_eq!((full.alerts.len(), full.answer.is_some()), (1, true));
+}
+
 #[test]
 fn a_failed_answer_keeps_its_text() {
     for (kind, expected) in [
