@@ -66,7 +66,12 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
             Err(error) => return tell(&refusal(message.data(), &error.to_string())),
         };
         let heard = hear(&post.request);
-        let files = js_sys::Array::from(&post.files).iter().filter_map(|file| file.dyn_into().ok()).collect();
+        // Most requests come without.
+        let files = match post.files.is_object() {
+            true => js_sys::Array::from(&post.files),
+            false => js_sys::Array::new(),
+        };
+        let files = files.iter().filter_map(|file| file.dyn_into().ok()).collect();
         let letter = Letter { request: post.request, files, heard };
         // The receiver lives as long as the worker.
         drop(sender.unbounded_send(letter));
