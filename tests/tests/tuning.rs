@@ -24,11 +24,13 @@ fn load(aside: &MemoryAside, device: Device, when: Tune) -> Engine {
 #[track_caller]
 fn check(report: &TuningReport) {
     eprintln!("{report:?}");
-    for row in &report.rows {
+    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows);
+    for row in report.rows.iter().chain(many) {
         assert!(matches!(row.verdict, Verdict::Reference | Verdict::Right { .. }), "{report:?}");
         assert!(row.microseconds.is_some_and(|time| time > 0.0), "{report:?}");
     }
     assert_eq!(report.rows.len(), 3);
+    assert_eq!(report.prefill.is_none(), report.chosen == Kernels::Int8);
 }
 
 #[test]

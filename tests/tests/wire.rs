@@ -4,8 +4,8 @@
 
 use protocol::{
     BenchmarkProgress, BenchmarkStage, ChatMessage, Content, DeviceReason, Event, FinishReason,
-    GenerateOptions, Json, Kernels, LogProb, LogProbs, Request, Role, Sampling, ToolCall, ToolEvent, Trials,
-    TuningReport, TuningRow, Usage, Verdict,
+    GenerateOptions, Json, Kernels, LogProb, LogProbs, PrefillReport, Request, Role, Sampling, ToolCall,
+    ToolEvent, Trials, TuningReport, TuningRow, Usage, Verdict,
 };
 use serde_json::json;
 
@@ -121,10 +121,17 @@ fn what_came_of_trying_kernels_comes_back_as_it_was() {
     ];
     let row = |verdict| TuningRow { kernels: Kernels::Int8, verdict, microseconds: Some(12.5) };
     let rows = verdicts.into_iter().map(row).collect();
-    let report = TuningReport { rows, chosen: Kernels::Plain, seconds: 1.5 };
+    let many = vec![TuningRow { kernels: Kernels::Halves, verdict: Verdict::Reference, microseconds: None }];
+    let prefill = Some(PrefillReport { rows: many, chosen: Kernels::Halves, tokens: 64 });
+    let report = TuningReport { rows, chosen: Kernels::Plain, prefill, seconds: 1.5 };
     let wire = serde_json::to_value(&report).unwrap();
     assert_eq!(wire["rows"][1]["verdict"], json!({"is": "right", "deviation": 2e-7}));
-    assert_eq!(serde_json::from_value::<TuningReport>(wire).unwrap(), report);
+    assert_eq!(serde_json::from_value::<TuningReport>(wire.clone()).unwrap(), report);
+    // Notes that were written before halves were tried.
+    let mut old = wire;
+    old.as_object_mut().unwrap().remove("prefill");
+    let old = serde_json::from_value::<TuningReport>(old).unwrap();
+    assert_eq!(old, TuningReport { prefill: None, ..report });
 }
 
 #[test]

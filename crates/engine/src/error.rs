@@ -136,7 +136,8 @@ impl EngineError {
                 GpuError::NoAdapter { .. }
                 | GpuError::NoDevice { .. }
                 | GpuError::NoSubgroups { .. }
-                | GpuError::NoInt8 { .. } => FailureKind::NoWebGpu,
+                | GpuError::NoInt8 { .. }
+                | GpuError::NoHalves { .. } => FailureKind::NoWebGpu,
                 GpuError::TooLarge { .. } | GpuError::OutOfMemory { .. } => FailureKind::OutOfMemory,
                 GpuError::Lost { .. } | GpuError::NoAnswer { .. } => FailureKind::DeviceLost,
                 GpuError::Refused { .. } => FailureKind::Internal,

@@ -19,7 +19,7 @@ mod within;
 
 use std::time::Duration;
 
-use gpu::{Gpu, Pause, TierChoice};
+use gpu::{Arithmetic, Gpu, Pause, TierChoice};
 use llama::{Outline, SOURCES_HASH};
 use protocol::{Excluded, Kernels, TuningReport};
 use store::{Aside, Hash, NoStore};
@@ -100,10 +100,8 @@ impl<'a, A: Aside> Tuner<'a, A> {
             Tune::Once | Tune::Never => None,
         };
         let tuned = tuned.unwrap_or_default();
-        let chosen = tuned.report.as_ref().map(|report| report.chosen);
-        if let (Some(chosen), Wish::Any) = (chosen.filter(|chosen| *chosen != kernels(gpu.tier())), wish) {
-            // They were right a moment ago, or in an earlier visit. If they are not even there now, the others stay.
-            drop(gpu.turn_to(tier(chosen)).await);
+        if let (Some(report), Wish::Any) = (&tuned.report, wish) {
+            follow(gpu, report).await;
         }
         tuned
     }
@@ -166,11 +164,22 @@ fn name(gpu: &Gpu, platform: &str, outline: &Outline, sources: u64) -> String {
     format!("kernels {}", Hash::of(format!("{}\n{sources:016x}", parts.join("\n")).as_bytes()))
 }
 
+/// Turns a device to what was chosen. It was right a moment ago, or in an earlier visit; what is not even there now leaves
+/// the device as it is.
+async fn follow(gpu: &Gpu, report: &TuningReport) {
+    if report.chosen != kernels(gpu.tier()) {
+        drop(gpu.turn_to(tier(report.chosen)).await);
+    }
+    if report.prefill.as_ref().is_some_and(|prefill| prefill.chosen == Kernels::Halves) {
+        drop(gpu.multiply_in(Arithmetic::Halves).await);
+    }
+}
+
 /// The device's word for kernels.
 fn tier(kernels: Kernels) -> TierChoice {
     match kernels {
         Kernels::Subgroups => TierChoice::Subgroups,
         Kernels::Int8 => TierChoice::Int8,
-        Kernels::Plain | Kernels::Simd | Kernels::Reference => TierChoice::Plain,
+        Kernels::Plain | Kernels::Halves | Kernels::Simd | Kernels::Reference => TierChoice::Plain,
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::counters::Counters;
 use crate::features::{features, has_subgroups};
+use crate::probe_f16::probe_f16;
 use crate::probe_int8::probe_int8;
 use crate::readback::ReadbackRing;
 use crate::step::UniformArena;
@@ -27,6 +28,7 @@ pub struct Gpu {
     limits: Limits,
     report: Report,
     tier: Cell<Tier>,
+    arithmetic: Cell<Arithmetic>,
     /// As the adapter bounds them; zeros where it does not.
     subgroup_sizes: [u32; 2],
     lost: Arc<Mutex<Option<String>>>,
@@ -84,6 +86,15 @@ pub enum Tier {
     Int8,
 }
 
+/// What a GPU multiplies many tokens in. One token waits for memory, whatever it is multiplied in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Floats.
+    Floats,
+    /// Halves, which take half of the room and of the time to fetch, and their sums floats.
+    Halves,
+}
+
 /// Which kernels to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TierChoice {
@@ -120,7 +131,7 @@ impl Gpu {
             workgroups: limits.max_compute_workgroups_per_dimension,
         };
         let pipelines = RefCell::new(HashMap::new());
-        let tier = Cell::new(Tier::Plain);
+        let (tier, arithmetic) = (Cell::new(Tier::Plain), Cell::new(Arithmetic::Floats));
         let gpu = Gpu {
             device,
             queue,
@@ -132,6 +143,7 @@ impl Gpu {
             limits,
             report,
             tier,
+            arithmetic,
             subgroup_sizes,
             lost,
             pause: None,
@@ -144,6 +156,15 @@ impl Gpu {
     /// Has plans made from now on run these kernels, after a probe of what they rely on. Those made before stay as they are.
     pub async fn turn_to(&self, choice: TierChoice) -> Result<(), GpuError> {
         self.tier.set(self.choose_tier(choice).await?);
+        Ok(())
+    }
+
+    /// Has plans made from now on multiply many tokens in these, after a probe.
+    pub async fn multiply_in(&self, arithmetic: Arithmetic) -> Result<(), GpuError> {
+        if arithmetic == Arithmetic::Halves {
+            probe_f16(self).await.map_err(|found| GpuError::NoHalves { found })?;
+        }
+        self.arithmetic.set(arithmetic);
         Ok(())
     }
 
@@ -166,6 +187,11 @@ impl Gpu {
     /// The kernels in use.
     pub fn tier(&self) -> Tier {
         self.tier.get()
+    }
+
+    /// What many tokens are multiplied in.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic.get()
     }
 
     /// What has been asked of the device so far.
@@ -254,8 +280,8 @@ async fn request_device(
 ) -> Result<(wgpu::Device, wgpu::Queue), GpuError> {
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("pronk"),
-        // wgpu's web backend does not know the feature (wgpu issue 10146): there the worker adds it itself.
-        required_features: adapter.features() & wgpu::Features::SUBGROUP,
+        // wgpu's web backend does not know subgroups (wgpu issue 10146): there the worker adds it itself.
+        required_features: adapter.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16),
         required_limits: adapter.limits(),
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..Default::default()

@@ -29,6 +29,12 @@ pub enum GpuError {
         /// Why not.
         found: String,
     },
+    /// Products of halves were asked for by name.
+    #[error("products of halves were asked for, but {found}; use those of floats")]
+    NoHalves {
+        /// Why not.
+        found: String,
+    },
     /// One tensor is larger than the device binds.
     #[error("{label} takes {bytes} bytes, but this device binds at most {limit} at once")]
     TooLarge {

@@ -12,6 +12,11 @@ pub(crate) fn features(adapter: &wgpu::Adapter, device: &wgpu::Device) -> Vec<&'
     named.map(|(_, name)| name).chain(subgroups).collect()
 }
 
+/// In browsers, too: wgpu knows this one there.
+pub(crate) fn has_f16(device: &wgpu::Device) -> bool {
+    device.features().contains(wgpu::Features::SHADER_F16)
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn has_subgroups(device: &wgpu::Device) -> bool {
     device.features().contains(wgpu::Features::SUBGROUP)

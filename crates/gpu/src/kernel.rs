@@ -35,6 +35,8 @@ pub enum Needs {
     Subgroups,
     /// `dot4I8Packed`.
     Int8Dot,
+    /// `f16`, and arithmetic in it.
+    F16,
 }
 
 /// A `const` line in front of the pieces. Sizes as literals let compilers unroll and drop bounds checks.
@@ -68,6 +70,8 @@ impl Kernel {
             Needs::Subgroups if dialect == Dialect::Browser => text.push_str("enable subgroups;\n"),
             // Compilers that have it need no such line; with it, the others say what they lack.
             Needs::Int8Dot => text.push_str("requires packed_4x8_integer_dot_product;\n"),
+            // Everybody wants this line.
+            Needs::F16 => text.push_str("enable f16;\n"),
             Needs::Subgroups | Needs::Nothing => {}
         }
         for constant in constants {
@@ -112,6 +116,7 @@ mod tests {
         for dialect in [Dialect::Browser, Dialect::Native] {
             assert!(kernel(Needs::Int8Dot).source(&[], dialect).starts_with("requires packed_4x8"));
             assert!(!kernel(Needs::Nothing).source(&[], dialect).contains("requires"));
+            assert!(kernel(Needs::F16).source(&[], dialect).starts_with("enable f16;\n"));
         }
     }
 }

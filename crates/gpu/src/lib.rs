@@ -8,7 +8,7 @@
 //! ```
 //!
 //! WebGPU promises little, so the crate keeps within its defaults wherever it can: at most 8 storage
-//! buffers a kernel, 16 KiB of workgroup memory, no feature required. Subgroups and dot products of bytes are used
+//! buffers a kernel, 16 KiB of workgroup memory, no feature required. Subgroups, dot products of bytes and halves are used
 //! where a probe shows that they mean what we think they mean.
 
 mod counters;
@@ -19,6 +19,7 @@ mod kernel;
 mod nudge;
 mod plan;
 mod probe;
+mod probe_f16;
 mod probe_int8;
 mod readback;
 mod step;
@@ -26,7 +27,7 @@ mod tensor;
 mod upload;
 
 pub use counters::Counts;
-pub use device::{Gpu, Limits, Report, Tier, TierChoice};
+pub use device::{Arithmetic, Gpu, Limits, Report, Tier, TierChoice};
 pub use error::GpuError;
 pub use kernel::{Access, Constant, Dialect, Kernel, Needs};
 pub use nudge::Pause;

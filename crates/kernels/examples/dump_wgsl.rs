@@ -1,6 +1,6 @@
 //! Prints the WGSL of every variant as JSON, for the tests that compile it in browsers.
 //!
-//! `[{"name": …, "wgsl": …, "needs_subgroups": …, "runs": …}]`, in the browsers' dialect. The sizes are Llama 3.1 8B's
+//! `[{"name": …, "wgsl": …, "needs_subgroups": …, "needs_f16": …, "runs": …}]`, in the browsers' dialect. The sizes are Llama 3.1 8B's
 //! where they shape a kernel; the rows of a weight do not, and are few. Of what `runs` a pipeline is to be made; of the
 //! rest it is enough that a browser takes the text.
 
@@ -74,7 +74,14 @@ fn main() -> Result<(), GpuError> {
             for (name, needs, wgsl) in plan.sources(Dialect::Browser) {
                 let needs_subgroups = needs == Needs::Subgroups;
                 if texts.insert(wgsl.clone()) {
-                    sources.push(json!({ "name": name, "wgsl": wgsl, "needs_subgroups": needs_subgroups, "runs": runs }));
+                    let needs_f16 = needs == Needs::F16;
+                    sources.push(json!({
+                        "name": name,
+                        "wgsl": wgsl,
+                        "needs_subgroups": needs_subgroups,
+                        "needs_f16": needs_f16,
+                        "runs": runs,
+                    }));
                 }
             }
         }
@@ -125,7 +132,9 @@ fn describe_product<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a 
     }
     let output = Output::Columns(0);
     matmul(MatmulForm::Each, plan, weight, 0..ROWS, &room.hidden, output, &room.out);
-    matmul(MatmulForm::Tiled, plan, weight, 0..ROWS, &room.hidden, Output::Residual(0), &room.out);
+    for form in [MatmulForm::Tiled, MatmulForm::TiledHalves] {
+        matmul(form, plan, weight, 0..ROWS, &room.hidden, Output::Residual(0), &room.out);
+    }
 }
 
 /// The others, of floats and of whole numbers.
@@ -154,7 +163,7 @@ fn describe_products<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a
 /// The widest product, for many tokens, for few and for one.
 fn describe_down_proj<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room, weight: &'a Weight) {
     let output = Output::Residual(0);
-    for form in [MatmulForm::Each, MatmulForm::Tiled, MatmulForm::Few] {
+    for form in [MatmulForm::Each, MatmulForm::Tiled, MatmulForm::TiledHalves, MatmulForm::Few] {
         matmul(form, plan, weight, 0..ROWS, &room.act, output, &room.out);
     }
     residual(plan, weight, 0..ROWS, &room.act, 0, &room.norm, room.stream());

@@ -1,13 +1,13 @@
 //! Matrix-matrix product `out = X Wᵀ`, the work of prefill.
 //!
-//! Four forms of one operation. For many tokens: through workgroup memory, where a GPU computes; without any, where the
-//! CPU stands for one, which keeps all of an invocation's values somewhere else at every barrier; and in whole numbers, where
-//! activations are. For a few tokens on a GPU: as for one, with the weights read once for all.
+//! Five forms of one operation. For many tokens: through workgroup memory, where a GPU computes, in floats or in halves;
+//! without any, where the CPU stands for one, which keeps all of an invocation's values somewhere else at every barrier; and
+//! in whole numbers, where activations are. For a few tokens on a GPU: as for one, with the weights read once for all.
 
 use std::ops::Range;
 
 use format::layout::TILE;
-use gpu::{Access, Constant, Extent, Gpu, Kernel, Needs, PlanBuilder, Tensor, Tier, View};
+use gpu::{Access, Arithmetic, Constant, Extent, Gpu, Kernel, Needs, PlanBuilder, Tensor, Tier, View};
 
 use crate::matvec::tiles_per_group;
 use crate::step::STEP;
@@ -22,6 +22,8 @@ pub enum MatmulForm {
     Each,
     /// For a GPU: a workgroup takes many of both.
     Tiled,
+    /// The same in halves, where the device has arithmetic in them.
+    TiledHalves,
     /// For a GPU and at most [`FEW`] tokens: lanes share rows, and take all tokens.
     Few,
 }
@@ -32,7 +34,11 @@ pub const FEW: usize = 8;
 impl MatmulForm {
     /// What this device should use for many tokens.
     pub fn of_many(gpu: &Gpu) -> MatmulForm {
-        if gpu.report().software { MatmulForm::Each } else { MatmulForm::Tiled }
+        match gpu.arithmetic() {
+            Arithmetic::Halves => MatmulForm::TiledHalves,
+            Arithmetic::Floats if gpu.report().software => MatmulForm::Each,
+            Arithmetic::Floats => MatmulForm::Tiled,
+        }
     }
 
     /// What this device should use for at most [`FEW`] tokens.
@@ -113,10 +119,15 @@ pub fn matmul<'a>(
 impl MatmulForm {
     fn of(self, tier: Tier, x: &Tensor) -> Form<'_> {
         const TILE_F32: &str = include_str!("tile_f32.wgsl");
+        const TILED: &str = include_str!("matmul_tiled.wgsl");
         let (mut needs, mut constants) = (Needs::Nothing, Vec::new());
         let (wgsl, group_rows, tokens) = match self {
             MatmulForm::Each => (vec![TILE_F32, include_str!("matmul_each.wgsl")], EACH_ROWS, EACH_TOKENS),
-            MatmulForm::Tiled => (vec![include_str!("matmul_tiled.wgsl")], SIDE, SIDE),
+            MatmulForm::Tiled => (vec![include_str!("tiled_floats.wgsl"), TILED], SIDE, SIDE),
+            MatmulForm::TiledHalves => {
+                needs = Needs::F16;
+                (vec![include_str!("tiled_halves.wgsl"), TILED], SIDE, SIDE)
+            }
             MatmulForm::Few => {
                 let lanes = match tier {
                     Tier::Subgroups { .. } => {
@@ -156,7 +167,7 @@ fn whole_numbers(x: &Quantized) -> impl Iterator<Item = Form<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::{Reads, assert_close, gpus, random, run, types, upload, weight};
+    use crate::check::{Reads, assert_close, gpu, gpus, random, run, types, upload, weight};
     use crate::{StepParams, WeightType};
 
     /// Tokens that fill no tile, and are few.
@@ -168,6 +179,17 @@ mod tests {
         x.chunks_exact(columns)
             .flat_map(|x| weight.chunks_exact(columns).map(move |row| dot(row, x) as f32))
             .collect()
+    }
+
+    /// How large the largest output is as a rule: a single one may be nothing beside the products that it is the sum of,
+    /// which halves have rounded.
+    fn usual(weight: &[f32], x: &[f32], columns: usize) -> f32 {
+        let square = |values: &[f32]| values.iter().map(|value| value * value).collect::<Vec<_>>();
+        largest(&reference(&square(weight), &square(x), columns)).sqrt()
+    }
+
+    fn largest(values: &[f32]) -> f32 {
+        values.iter().fold(0f32, |most, value| most.max(value.abs()))
     }
 
     #[track_caller]
@@ -191,7 +213,9 @@ mod tests {
 
                 let mut expected = before.clone();
                 let values = &values[rows.start * columns..rows.end * columns];
-                let y = reference(values, &reads.plain(&x[..seq_len * columns]), columns);
+                let x_plain = reads.plain(&x[..seq_len * columns]);
+                let y = reference(values, &x_plain, columns);
+                let usual = usual(values, &x_plain, columns);
                 for (into, y) in expected.chunks_exact_mut(width).zip(y.chunks_exact(rows.len())) {
                     for (into, y) in into[output.column() + rows.start..].iter_mut().zip(y) {
                         *into = if matches!(output, Output::Residual(_)) { *into + y } else { *y };
@@ -206,26 +230,104 @@ mod tests {
                     });
                     let size = format!("{seq_len} x {rows:?} of [{all_rows}, {columns}]");
                     let what = format!("{:?} {form:?} {dtype:?} {size}", gpu.tier());
-                    assert_close(&what, &got, &expected, 1e-5);
+                    assert_close(&what, &got, &expected, bound(form, usual, &expected));
                 }
             }
         }
     }
 
-    /// Those that take so many tokens, and that no other tier tries. How weights are read is no form's own: for a few tokens
-    /// one type for each way of having scales will do, and every type where tiles are not filled.
+    /// Of what is largest. A half has 11 bits; each of a block's 16 sums in halves rounds, and so did both factors: a part
+    /// of the `usual` output, where that is more.
+    fn bound(form: MatmulForm, usual: f32, expected: &[f32]) -> f32 {
+        match form {
+            MatmulForm::TiledHalves => 2e-3 * (usual / largest(expected)).max(1.0),
+            _ => 1e-5,
+        }
+    }
+
+    /// Those that take so many tokens, and that no other tier tries. How weights are read is no form's own: for a few tokens,
+    /// and in halves, one type for each way of having scales will do, and every type where tiles are not filled.
     fn forms(tier: Tier, dtype: WeightType, seq_len: usize) -> Vec<MatmulForm> {
         use WeightType::{F16, Q2K, Q4, Q4M, Q6};
-        let few = seq_len == SOME || seq_len <= FEW && [Q4, Q4M, Q2K, Q6, F16].contains(&dtype);
+        let is_tried = seq_len == SOME || [Q4, Q4M, Q2K, Q6, F16].contains(&dtype);
+        let few = is_tried && seq_len <= FEW;
         let many = [MatmulForm::Each, MatmulForm::Tiled];
         match tier {
             // Whole numbers have one form.
             Tier::Int8 => vec![MatmulForm::Each],
             _ => many
                 .into_iter()
+                .chain(is_tried.then_some(MatmulForm::TiledHalves))
                 .filter(|_| tier == Tier::Plain)
                 .chain(few.then_some(MatmulForm::Few))
                 .collect(),
+        }
+    }
+
+    /// Activations of a size that a half does not have, alone or beside others: in each token its own, in a token's blocks
+    /// one after the other. Errors are a part of the largest output of the same token.
+    #[test]
+    fn halves_neither_overflow_nor_vanish() {
+        const COLUMNS: usize = 4 * 32;
+        const ROWS: usize = 70;
+        let gpu = gpu();
+        let (weight, values) = weight(&gpu, 5, WeightType::F32, [ROWS, COLUMNS]);
+        let sizes: [[f32; 4]; 8] = [
+            [1e5; 4],
+            [1e-6; 4],
+            [1e5, 1e-6, 1.0, 1e5],
+            [0.0; 4],
+            [0.0, 1e-6, 0.0, 0.0],
+            [3e30, 0.0, 0.0, 1.0],
+            [1e-37; 4],
+            [65504.0, 65520.0, 6e-5, 6e-8],
+        ];
+        let blocks = random(6, sizes.len() * COLUMNS);
+        let blocks = blocks.chunks_exact(32).zip(sizes.as_flattened());
+        let x: Vec<f32> = blocks.flat_map(|(block, size)| block.iter().map(move |x| x * size)).collect();
+        let x_gpu = upload(&gpu, "x", [sizes.len(), COLUMNS], &x);
+        let out = upload(&gpu, "out", [sizes.len(), ROWS], &vec![0.0; sizes.len() * ROWS]);
+        let params = StepParams { seq_len: sizes.len() as u32, ..Default::default() };
+        let got = run(&gpu, params, &out, |plan| {
+            matmul(MatmulForm::TiledHalves, plan, &weight, 0..ROWS, &x_gpu, Output::Columns(0), &out);
+        });
+        let expected = reference(&values, &x, COLUMNS);
+        for (sizes, (got, expected)) in
+            sizes.iter().zip(got.chunks_exact(ROWS).zip(expected.chunks_exact(ROWS)))
+        {
+            if sizes[0] == 1e-37 {
+                // What is nothing beside any number that a model has may come to nothing.
+                assert!(got.iter().all(|y| y.abs() < 1e-29), "{sizes:?}: {got:?}");
+            } else {
+                // The largest of so many outputs is what it is as a rule.
+                let bound = bound(MatmulForm::TiledHalves, 0.0, expected);
+                assert_close(&format!("{sizes:?}"), got, expected, bound);
+            }
+        }
+    }
+
+    /// The same of weights, each row of a size of its own.
+    #[test]
+    fn weights_of_any_size_are_multiplied_in_halves() {
+        let gpu = gpu();
+        let (weight, _) = weight(&gpu, 5, WeightType::F32, [8, 64]);
+        let sizes = [1e5f32, 1e-6, 1.0, 65520.0, 1e20, 0.0, 6e-5, 3.0];
+        let rows = random(7, 8 * 64);
+        let rows = rows.iter().enumerate().map(|(at, weight)| weight * sizes[at / 64]);
+        let rows: Vec<f32> = rows.collect();
+        let bytes: Vec<u8> = rows.iter().flat_map(|w| w.to_le_bytes()).collect();
+        weight.write_rows(&gpu, 0, format::GgmlType::F32, &bytes);
+        let x = random(8, 64);
+        let x_gpu = upload(&gpu, "x", [1, 64], &x);
+        let out = upload(&gpu, "out", [1, 8], &[0.0; 8]);
+        let params = StepParams { seq_len: 1, ..Default::default() };
+        let got = run(&gpu, params, &out, |plan| {
+            matmul(MatmulForm::TiledHalves, plan, &weight, 0..8, &x_gpu, Output::Columns(0), &out);
+        });
+        for (at, (got, expected)) in got.iter().zip(reference(&rows, &x, 64)).enumerate() {
+            // One output alone may be small beside what it is the sum of.
+            let largest: f32 = rows[at * 64..][..64].iter().zip(&x).map(|(w, x)| (w * x).abs()).sum();
+            assert!((got - expected).abs() <= 2e-3 * largest, "row {at}: got {got}, expected {expected}");
         }
     }
 

@@ -1,6 +1,7 @@
 // out = X Wᵀ, for the tokens of a step, as a GPU likes it: a workgroup takes SIDE rows and as many tokens, and brings them
 // block by block into workgroup memory, so that each is read and unpacked once for all of the others. An invocation sums
-// up EACH rows by EACH tokens in registers.
+// up EACH rows by EACH tokens in registers. What a block is held as, and multiplied in, says `tiled_floats.wgsl` or
+// `tiled_halves.wgsl`.
 
 @group(1) @binding(2) var<storage, read> x: array<vec4f>; // [seq_len, columns]
 
@@ -8,8 +9,8 @@ const SIDE = 64u; // Also the invocations of a workgroup.
 const EACH = 8u;
 const QUADS = 8u; // Of a block.
 
-var<workgroup> row_quads: array<vec4f, SIDE * QUADS>;   // [SIDE rows, QUADS], in the order of `at`
-var<workgroup> token_quads: array<vec4f, SIDE * QUADS>; // [SIDE tokens, QUADS], the same
+// [tokens, rows], every EACHth of the workgroup's.
+alias Sums = array<array<f32, EACH>, EACH>;
 
 @compute @workgroup_size(SIDE)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -20,28 +21,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let read_token = min(first_token + lane, step.seq_len - 1u);
     let row = lane % EACH;
     let token = lane / EACH;
-    var sums: array<array<f32, EACH>, EACH>; // [tokens, rows], every EACHth of the workgroup's
+    var sums: Sums;
 
     for (var block = 0u; block < BLOCKS; block++) {
-        let packed = load_row(read_row, block);
-        let scales = load_scales(read_row / 4u, block);
-        for (var quad = 0u; quad < QUADS; quad++) {
-            row_quads[at(lane, quad)] = weight_quad(packed, scales, read_row, quad);
-            token_quads[at(lane, quad)] = x[(read_token * BLOCKS + block) * QUADS + quad];
-        }
+        hold_block(lane, read_row, read_token, block);
         workgroupBarrier();
-        for (var quad = 0u; quad < QUADS; quad++) {
-            var weights: array<vec4f, EACH>;
-            for (var i = 0u; i < EACH; i++) {
-                weights[i] = row_quads[at(i * EACH + row, quad)];
-            }
-            for (var j = 0u; j < EACH; j++) {
-                let activations = token_quads[at(j * EACH + token, quad)];
-                for (var i = 0u; i < EACH; i++) {
-                    sums[j][i] += dot(weights[i], activations);
-                }
-            }
-        }
+        add_block(&sums, row, token);
         workgroupBarrier();
     }
 

@@ -88,6 +88,8 @@ hashes! {
     "tile.wgsl",
     "tile_f32.wgsl",
     "tile_int8.wgsl",
+    "tiled_floats.wgsl",
+    "tiled_halves.wgsl",
     "turn.wgsl",
     "weigh.wgsl",
 }

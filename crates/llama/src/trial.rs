@@ -2,21 +2,21 @@
 //!
 //! ```text
 //! Outline -> Trial: room for a layer, filled on the device -> Attempt: one tier's plans -> output, to be compared
-//!                                                                                       -> run, to be timed
+//!                                                                                       -> decode or prefill, to be timed
 //! ```
 //!
 //! The shapes and types are the model's, so that what is tried is what will run. Nothing else is made: neither
 //! embeddings nor a head, and a cache for no more tokens than are read.
 
-use gpu::{Allocator, Gpu, Step, TierChoice};
+use gpu::{Allocator, Arithmetic, Gpu, Step, TierChoice};
 use kernels::{KvCache, RopeTable, Splits, StepParams};
 
 use crate::LlamaError;
 use crate::plans::{Activations, Columns, LayerPlans, heads, splits};
 use crate::weights::{LayerWeights, Outline, rounded_columns};
 
-/// Tokens that are read at once before one is decoded.
-const TOKENS: usize = 16;
+/// Tokens that are read at once before one is decoded: as many as a workgroup takes where it takes most.
+const TOKENS: usize = 64;
 
 /// A device with the layer.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub struct Attempt {
 }
 
 impl Trial {
+    /// Tokens that [`Trial::prefill`] reads at once.
+    pub const TOKENS: usize = TOKENS;
+
     /// Makes a layer up. Fails if the device has no room for it.
     pub async fn new(gpu: Gpu, outline: Outline) -> Result<Trial, LlamaError> {
         let layer = outline.layer(&gpu).await?;
@@ -54,10 +57,11 @@ impl Trial {
         &self.gpu
     }
 
-    /// Turns the device to a tier, and compiles its kernels.
-    pub async fn attempt(&self, tier: TierChoice) -> Result<Attempt, LlamaError> {
+    /// Turns the device to a tier and to what it is to multiply many tokens in, and compiles its kernels.
+    pub async fn attempt(&self, tier: TierChoice, arithmetic: Arithmetic) -> Result<Attempt, LlamaError> {
         let Trial { gpu, outline, layer, cache, .. } = self;
         gpu.turn_to(tier).await?;
+        gpu.multiply_in(arithmetic).await?;
         let rounded = rounded_columns(layer.matrices(), gpu.tier());
         let columns = Columns { rounded, ..Columns::default() };
         let make = |make: &Allocator| Activations::new(make, &outline.config, TOKENS, columns);
@@ -85,10 +89,20 @@ impl Trial {
     }
 
     /// Decodes a token through the layer so many times in one submit, and waits for the last.
-    pub async fn run(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
+    pub async fn decode(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
         let Attempt { buffers, plans } = attempt;
         let params = self.params(buffers, TOKENS, 1);
         let step = (0..times).fold(self.step_of_one(&params), |step, _| step.run(&plans.decode));
+        step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
+        Ok(())
+    }
+
+    /// Reads [`Trial::TOKENS`] at once through the layer so many times in one submit, and waits for the last.
+    pub async fn prefill(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
+        let Attempt { buffers, plans } = attempt;
+        let params = self.params(buffers, 0, TOKENS);
+        let step = self.gpu.step(params.seq_len, &params);
+        let step = (0..times).fold(step, |step, _| step.run(&plans.prefill));
         step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
         Ok(())
     }

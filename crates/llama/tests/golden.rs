@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
 use format::{Checkpoint, Gguf, Sampling};
-use gpu::{Gpu, TierChoice};
+use gpu::{Arithmetic, Gpu, TierChoice};
 use llama::{KvType, Loader, Model, Options, Vacancy};
 use pollster::block_on;
 use serde_json::Value;
@@ -170,6 +170,18 @@ fn as_on_hardware() {
     }
 }
 
+fn gpu_of_halves(tier: TierChoice) -> Gpu {
+    let gpu = block_on(Gpu::request(tier)).unwrap().as_hardware();
+    block_on(gpu.multiply_in(Arithmetic::Halves)).unwrap();
+    gpu
+}
+
+/// DESIGN.md's bound for halves in the cache holds for halves in products, too: 9.1e-3 were measured.
+#[test]
+fn as_on_hardware_that_multiplies_halves() {
+    check_on(gpu_of_halves(TierChoice::Subgroups), BASIC, KvType::F32, 1e-2);
+}
+
 /// What activations lose in two bytes is a part of what floats may.
 #[test]
 fn in_whole_numbers() {
@@ -201,15 +213,31 @@ fn divergence(got: &[f32], expected: &[f32]) -> f64 {
 #[test]
 fn with_a_cache_of_bytes() {
     for (model_name, tier) in [(BASIC, TierChoice::Subgroups), (MIXED, TierChoice::Plain)] {
-        let mut model = load(model_name, tier, KvType::I8);
-        for case in cases(model_name).iter().filter(|case| case.get("last_logits").is_some()) {
-            let (input, expected) = (ids(&case["input_ids"]), floats(&case["last_logits"]));
-            for chunk in [1, 32] {
-                let (_, got) = choices(&mut model, &input, chunk);
-                let got = divergence(&got, &expected);
-                eprintln!("{model_name} {tier:?} {}, chunks of {chunk}: {got:e} nats", case["name"]);
-                assert!(got <= 1e-3, "{model_name} {}, chunks of {chunk}: {got:e} nats", case["name"]);
-            }
+        check_divergence(&mut load(model_name, tier, KvType::I8), model_name);
+    }
+}
+
+/// The other model makes more of every rounding, 2.2e-2 of the deviation in the worst logit, and so is judged like the
+/// other ways of computing with less than floats.
+#[test]
+fn halves_diverge_little() {
+    let mut model = load_on(gpu_of_halves(TierChoice::Plain), MIXED, KvType::F32);
+    check_divergence(&mut model, MIXED);
+}
+
+#[track_caller]
+fn check_divergence(model: &mut Model, model_name: &str) {
+    for case in cases(model_name).iter().filter(|case| case.get("last_logits").is_some()) {
+        let (input, expected) = (ids(&case["input_ids"]), floats(&case["last_logits"]));
+        for chunk in [1, 32] {
+            let (_, got) = choices(model, &input, chunk);
+            let got = divergence(&got, &expected);
+            eprintln!(
+                "{model_name} {:?} {}, chunks of {chunk}: {got:e} nats",
+                model.gpu().tier(),
+                case["name"]
+            );
+            assert!(got <= 1e-3, "{model_name} {}, chunks of {chunk}: {got:e} nats", case["name"]);
         }
     }
 }

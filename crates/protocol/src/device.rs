@@ -14,6 +14,8 @@ pub enum Kernels {
     Plain,
     /// Dot products of bytes: what the CPU does best where it stands for a GPU.
     Int8,
+    /// Products of halves, for many tokens: no set by itself, but beside one that multiplies floats.
+    Halves,
     /// No GPU: the CPU's vector instructions.
     Simd,
     /// No GPU: the readable reference.

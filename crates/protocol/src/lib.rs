@@ -33,4 +33,4 @@ pub use model::{CatalogueEntry, ModelInfo, ModelSource};
 pub use request::{GenerateOptions, Message, Request, Role, Trials};
 pub use sampling::{LogProb, LogProbs, Sampling, SamplingDefaults};
 pub use tool_event::ToolEvent;
-pub use tuning::{Excluded, TuningReport, TuningRow, Verdict};
+pub use tuning::{Excluded, PrefillReport, TuningReport, TuningRow, Verdict};

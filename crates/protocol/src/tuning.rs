@@ -20,8 +20,22 @@ pub struct TuningReport {
     pub rows: Vec<TuningRow>,
     /// What is used, unless other kernels are asked for by name.
     pub chosen: Kernels,
+    /// What they multiply many tokens in. None where it is not floats, or was not tried yet.
+    #[serde(default)]
+    pub prefill: Option<PrefillReport>,
     /// Seconds that all of it took, most of them for compiling.
     pub seconds: f64,
+}
+
+/// Floats against halves, for many tokens at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrefillReport {
+    /// The chosen kernels, which multiply floats, and then halves.
+    pub rows: Vec<TuningRow>,
+    /// Either of them.
+    pub chosen: Kernels,
+    /// So many tokens.
+    pub tokens: usize,
 }
 
 /// What was found out about one kind of kernels.
@@ -31,7 +45,7 @@ pub struct TuningRow {
     pub kernels: Kernels,
     /// Whether they compute what the plain ones do.
     pub verdict: Verdict,
-    /// What a token takes them in one layer, in the best of some runs; only of those that are right.
+    /// What a token takes them in one layer, alone or among many, in the best of some runs; only of those that are right.
     pub microseconds: Option<f64>,
 }
 

@@ -116,18 +116,24 @@ fn tuned(options: LoadOptions, args: &BenchArgs) -> (LoadOptions, Tune) {
     }
 }
 
-/// What a token takes in one layer by each kind of kernels, if they were tried.
+/// What a token takes in one layer by each kind of kernels, alone and among many, if they were tried.
 fn layers(engine: &Engine) -> Vec<Row> {
-    let rows = engine.tuning().map(|report| report.rows.as_slice()).unwrap_or_default();
-    let row = |row: &protocol::TuningRow| {
-        let name = match row.kernels {
+    let Some(report) = engine.tuning() else { return Vec::new() };
+    let row =
+        |name: &'static str, row: &protocol::TuningRow| Some(Row::figure(name, row.microseconds?, "µs"));
+    let alone = report.rows.iter().filter_map(|it| {
+        let name = match it.kernels {
             Kernels::Subgroups => "a layer, with subgroups",
             Kernels::Int8 => "a layer, in whole numbers",
             _ => "a layer, without subgroups",
         };
-        Some(Row::figure(name, row.microseconds?, "µs"))
-    };
-    rows.iter().filter_map(row).collect()
+        row(name, it)
+    });
+    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows).filter_map(|it| {
+        let is_halves = it.kernels == Kernels::Halves;
+        row(if is_halves { "of many, a layer, in halves" } else { "of many, a layer, in floats" }, it)
+    });
+    alone.chain(many).collect()
 }
 
 /// The most memory that the process has had so far, without the weights if they lie in it, as a software GPU's do.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use protocol::{Kernels, TuningReport, TuningRow, Verdict};
+use protocol::{Kernels, PrefillReport, TuningReport, TuningRow, Verdict};
 
 /// How people name kernels, after the word itself.
 pub(crate) fn kernels_name(kernels: Kernels) -> &'static str {
@@ -10,22 +10,37 @@ pub(crate) fn kernels_name(kernels: Kernels) -> &'static str {
         Kernels::Plain => "without subgroups",
         Kernels::Subgroups => "with subgroups",
         Kernels::Int8 => "in whole numbers",
+        Kernels::Halves => "in halves",
         Kernels::Simd => "of the processor",
         Kernels::Reference => "of the reference",
     }
 }
 
-/// A line for each kind of kernels, and the one that was chosen.
+/// A line for each kind of kernels, and the one that was chosen; then the same for many tokens.
 pub(super) fn table(report: &TuningReport) -> String {
     let mut table = format!("kernels, tried in {:.1} s on one made-up layer\n", report.seconds);
-    for TuningRow { kernels, verdict, microseconds } in &report.rows {
-        let time = microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
-        let mark = if *kernels == report.chosen { "  <- chosen" } else { "" };
-        let name = kernels_name(*kernels);
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(table, "  {name:38} {time:>10} µs a layer  {}{mark}", words(verdict));
+    for row in &report.rows {
+        add_line(&mut table, kernels_name(row.kernels), row, report.chosen);
+    }
+    if let Some(PrefillReport { rows, chosen, tokens }) = &report.prefill {
+        for row in rows {
+            add_line(&mut table, &format!("{tokens} tokens, {}", numbers_name(row.kernels)), row, *chosen);
+        }
     }
     table
+}
+
+/// What many tokens are multiplied in.
+fn numbers_name(kernels: Kernels) -> &'static str {
+    if kernels == Kernels::Halves { "in halves" } else { "in floats" }
+}
+
+fn add_line(table: &mut String, name: &str, row: &TuningRow, chosen: Kernels) {
+    let TuningRow { kernels, verdict, microseconds } = row;
+    let time = microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
+    let mark = if *kernels == chosen { "  <- chosen" } else { "" };
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(table, "  {name:38} {time:>10} µs a token and layer  {}{mark}", words(verdict));
 }
 
 fn words(verdict: &Verdict) -> String {
@@ -54,10 +69,17 @@ mod tests {
             row(Kernels::Subgroups, wrong, None),
             row(Kernels::Int8, Verdict::Right { deviation: 1e-4 }, Some(99.0)),
         ];
-        let table = table(&TuningReport { rows, chosen: Kernels::Int8, seconds: 1.25 });
+        let many = vec![
+            row(Kernels::Plain, Verdict::Reference, Some(7.0)),
+            row(Kernels::Halves, Verdict::Right { deviation: 1e-3 }, Some(4.0)),
+        ];
+        let prefill = Some(PrefillReport { rows: many, chosen: Kernels::Halves, tokens: 64 });
+        let table = table(&TuningReport { rows, chosen: Kernels::Int8, prefill, seconds: 1.25 });
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines.len(), 4, "{table}");
-        assert!(lines[1].contains("without subgroups") && lines[1].contains("123.5 µs a layer"), "{table}");
+        assert_eq!(lines.len(), 6, "{table}");
+        assert!(lines[4].contains("64 tokens, in floats") && !lines[4].contains("chosen"), "{table}");
+        assert!(lines[5].contains("64 tokens, in halves") && lines[5].ends_with("<- chosen"), "{table}");
+        assert!(lines[1].contains("without subgroups") && lines[1].contains("123.5 µs a token"), "{table}");
         assert!(lines[2].contains("– µs") && lines[2].contains("wrong, off by 2.5e-1 where 1e-3"), "{table}");
         assert!(lines[3].ends_with("right, off by 1.0e-4  <- chosen"), "{table}");
     }

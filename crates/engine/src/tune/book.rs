@@ -43,7 +43,7 @@ impl<'a, A: Aside> Book<'a, A> {
     pub(super) async fn open(aside: &'a A, underway: &'a Underway, name: &str) -> Book<'a, A> {
         let notes = notes(aside, name).await;
         let mut book = Book { aside, underway, name: name.to_owned(), notes };
-        for kernels in [Kernels::Plain, Kernels::Subgroups, Kernels::Int8] {
+        for kernels in [Kernels::Plain, Kernels::Subgroups, Kernels::Int8, Kernels::Halves] {
             if book.strikes(kernels) >= STRIKES {
                 book.exclude(kernels, "The page or the GPU went down whenever they were tried.".to_owned());
             }
@@ -106,7 +106,8 @@ impl<'a, A: Aside> Book<'a, A> {
             self.notes.excluded.push(Excluded { kernels, reason });
         }
         // What chose them once is not to be followed.
-        self.notes.report.take_if(|report| report.chosen == kernels);
+        let prefill = |report: &TuningReport| report.prefill.as_ref().map(|prefill| prefill.chosen);
+        self.notes.report.take_if(|report| report.chosen == kernels || prefill(report) == Some(kernels));
     }
 
     /// Keeps what came of trying them all, unless nothing did or some are to be tried again; none where it was stopped.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gpu::{Gpu, GpuError, Pause, TierChoice};
+use gpu::{Arithmetic, Gpu, GpuError, Pause, TierChoice};
 use llama::{Attempt, LlamaError, Outline, Trial};
 use protocol::Kernels;
 use web_time::Instant;
@@ -16,13 +16,56 @@ const MOST_CHARACTERS: usize = 300;
 /// Something that runs a layer by any of the kernels.
 pub(super) trait Stand {
     /// Compiles kernels, and gives what the layer comes to by them.
-    async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault>;
+    async fn output(&mut self, round: Round, kernels: Kernels) -> Result<Vec<f32>, Fault>;
 
-    /// The seconds that a token takes through so many such layers.
-    async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault>;
+    /// The seconds that the round's tokens take through so many such layers.
+    async fn seconds(&mut self, round: Round, kernels: Kernels, times: usize) -> Result<f64, Fault>;
 
     /// Lets go of a device on which something has gone wrong; what comes next gets another.
     fn abandon(&mut self, fault: &Fault);
+}
+
+/// What kernels are tried for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    /// A token.
+    Decode,
+    /// Many, by kernels that multiply floats or, beside them, halves.
+    Prefill(Kernels),
+}
+
+impl Round {
+    /// What is tried: first what the others are compared with.
+    pub(super) fn kernels(self) -> Vec<Kernels> {
+        match self {
+            Round::Decode => vec![Kernels::Plain, Kernels::Subgroups, Kernels::Int8],
+            Round::Prefill(floats) => vec![floats, Kernels::Halves],
+        }
+    }
+
+    /// What the others are compared with.
+    pub(super) fn reference(self) -> Kernels {
+        match self {
+            Round::Decode => Kernels::Plain,
+            Round::Prefill(floats) => floats,
+        }
+    }
+
+    /// How many tokens are timed.
+    pub(super) fn tokens(self) -> usize {
+        match self {
+            Round::Decode => 1,
+            Round::Prefill(_) => Trial::TOKENS,
+        }
+    }
+
+    /// What the device is turned to.
+    fn way(self, kernels: Kernels) -> (Kernels, Arithmetic) {
+        match (self, kernels) {
+            (Round::Prefill(floats), Kernels::Halves) => (floats, Arithmetic::Halves),
+            _ => (kernels, Arithmetic::Floats),
+        }
+    }
 }
 
 /// Why kernels gave nothing.
@@ -47,7 +90,7 @@ pub(super) struct DeviceStand {
     pause: Pause,
     trial: Option<Trial>,
     /// What has been compiled on it.
-    attempts: Vec<(Kernels, Attempt)>,
+    attempts: Vec<((Kernels, Arithmetic), Attempt)>,
 }
 
 impl DeviceStand {
@@ -56,15 +99,16 @@ impl DeviceStand {
         DeviceStand { outline, limit, pause, trial: None, attempts: Vec::new() }
     }
 
-    async fn ready(&mut self, kernels: Kernels) -> Result<(&Trial, &Attempt), Fault> {
+    async fn ready(&mut self, way: (Kernels, Arithmetic)) -> Result<(&Trial, &Attempt), Fault> {
         if self.trial.is_none() {
             self.trial = Some(self.open().await.map_err(unable)?);
         }
         let Some(trial) = &self.trial else { return Err(Fault::NoAnswer) };
-        if !self.attempts.iter().any(|(of, _)| *of == kernels) {
-            self.attempts.push((kernels, trial.attempt(tier(kernels)).await.map_err(fault)?));
+        if !self.attempts.iter().any(|(of, _)| *of == way) {
+            let (kernels, arithmetic) = way;
+            self.attempts.push((way, trial.attempt(tier(kernels), arithmetic).await.map_err(fault)?));
         }
-        let attempt = self.attempts.iter().find(|(of, _)| *of == kernels);
+        let attempt = self.attempts.iter().find(|(of, _)| *of == way);
         attempt.map(|(_, attempt)| (trial, attempt)).ok_or(Fault::NoAnswer)
     }
 
@@ -78,15 +122,18 @@ impl DeviceStand {
 }
 
 impl Stand for DeviceStand {
-    async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
-        let (trial, attempt) = self.ready(kernels).await?;
+    async fn output(&mut self, round: Round, kernels: Kernels) -> Result<Vec<f32>, Fault> {
+        let (trial, attempt) = self.ready(round.way(kernels)).await?;
         trial.output(attempt).await.map_err(fault)
     }
 
-    async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
-        let (trial, attempt) = self.ready(kernels).await?;
+    async fn seconds(&mut self, round: Round, kernels: Kernels, times: usize) -> Result<f64, Fault> {
+        let (trial, attempt) = self.ready(round.way(kernels)).await?;
         let started = Instant::now();
-        trial.run(attempt, times).await.map_err(fault)?;
+        match round {
+            Round::Decode => trial.decode(attempt, times).await.map_err(fault)?,
+            Round::Prefill(_) => trial.prefill(attempt, times).await.map_err(fault)?,
+        }
         // Clocks of browsers may stand still for a moment.
         Ok(started.elapsed().as_secs_f64().max(1e-6))
     }
@@ -112,6 +159,7 @@ fn fault(error: LlamaError) -> Fault {
         LlamaError::Gpu(
             GpuError::NoSubgroups { .. }
             | GpuError::NoInt8 { .. }
+            | GpuError::NoHalves { .. }
             | GpuError::OutOfMemory { .. }
             | GpuError::TooLarge { .. },
         ) => unable(error),
@@ -150,6 +198,7 @@ mod tests {
         for error in [
             GpuError::NoSubgroups { found: found() },
             GpuError::NoInt8 { found: found() },
+            GpuError::NoHalves { found: found() },
             GpuError::OutOfMemory { what: what() },
             GpuError::TooLarge { label: what(), bytes: 2, limit: 1 },
         ] {

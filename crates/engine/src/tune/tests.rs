@@ -12,10 +12,10 @@ use pollster::block_on;
 use protocol::{TuningRow, Verdict};
 use store::{Fault as StoreFault, MemoryAside, StoreError};
 
-use super::stand::{Fault, Stand};
+use super::stand::{Fault, Round, Stand};
 use super::*;
 
-use Kernels::{Int8, Plain, Subgroups};
+use Kernels::{Halves, Int8, Plain, Subgroups};
 
 const SOON: Duration = Duration::from_millis(20);
 
@@ -45,8 +45,13 @@ use Does::{Give, Hang, HangAt, HangLater, Lose, Nan, NotCompile, NotExist};
 /// What the plain kernels give: of standard deviation 1.
 const OUTPUT: [f32; 4] = [1.0, -1.0, 1.0, -1.0];
 
+/// What floats take for many tokens.
+const FLOATS: Does = Give(0.0, 20.0);
+
 struct FakeStand {
     does: [Does; 3],
+    /// What halves do beside [`FLOATS`].
+    halves: Does,
     asked: Rc<RefCell<Vec<Kernels>>>,
     timed: usize,
     /// Whether they hang.
@@ -56,7 +61,13 @@ struct FakeStand {
 }
 
 impl FakeStand {
-    fn does(&self, kernels: Kernels) -> Does {
+    fn does(&self, round: Round, kernels: Kernels) -> Does {
+        if kernels == Halves {
+            return self.halves;
+        }
+        if round != Round::Decode {
+            return FLOATS;
+        }
         self.does[[Plain, Subgroups, Int8].iter().position(|known| *known == kernels).unwrap()]
     }
 
@@ -68,11 +79,13 @@ impl FakeStand {
 }
 
 impl Stand for FakeStand {
-    async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
-        self.asked.borrow_mut().push(kernels);
+    async fn output(&mut self, round: Round, kernels: Kernels) -> Result<Vec<f32>, Fault> {
+        if round == Round::Decode || kernels == Halves {
+            self.asked.borrow_mut().push(kernels);
+        }
         let off_by =
             |error: f32| OUTPUT.iter().enumerate().map(move |(at, x)| if at == 2 { x + error } else { *x });
-        match self.does(kernels) {
+        match self.does(round, kernels) {
             Give(error, _) => Ok(off_by(error).collect()),
             Nan => Ok(off_by(f32::NAN).collect()),
             HangLater | HangAt(_) => Ok(OUTPUT.to_vec()),
@@ -83,8 +96,8 @@ impl Stand for FakeStand {
         }
     }
 
-    async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
-        match self.does(kernels) {
+    async fn seconds(&mut self, round: Round, kernels: Kernels, times: usize) -> Result<f64, Fault> {
+        match self.does(round, kernels) {
             Give(_, microseconds) => Ok(microseconds * 1e-6 * times as f64),
             HangAt(time) => {
                 self.timed += 1;
@@ -100,15 +113,27 @@ impl Stand for FakeStand {
 /// Seconds of a run that is long enough.
 const RUN: f64 = 0.04;
 
-/// What comes of trying, which kernels were asked for an output, and what is excluded after it.
+/// What comes of trying, which kernels were asked for an output, and what is excluded after it; on a device without halves.
 fn try_with(
     aside: &MemoryAside,
     does: [Does; 3],
     untried: Kernels,
 ) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
+    let (report, mut asked, excluded) = try_halves(aside, does, NotExist, untried);
+    asked.retain(|kernels| *kernels != Halves);
+    (report, asked, excluded)
+}
+
+/// The same on one that has them.
+fn try_halves(
+    aside: &MemoryAside,
+    does: [Does; 3],
+    halves: Does,
+    untried: Kernels,
+) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
     let (asked, underway) = (Rc::default(), Underway::default());
     let (hangs, stop) = (Rc::default(), StopFlag::default());
-    let stand = FakeStand { does, asked: Rc::clone(&asked), timed: 0, hangs, stop };
+    let stand = FakeStand { does, halves, asked: Rc::clone(&asked), timed: 0, hangs, stop };
     let mut book = block_on(Book::open(aside, &underway, "here"));
     let trials = Trials::new(stand, &mut book, SOON, pause(), &StopFlag::default());
     let report = block_on(trials.run(untried)).unwrap();
@@ -171,6 +196,66 @@ fn those_that_do_not_compile_are_excluded() {
     check([Give(0.0, 50.0), NotCompile, NotCompile], Plain, &[(Subgroups, REFUSED), (Int8, REFUSED)]);
 }
 
+/// Whether many tokens are multiplied in halves, and what is excluded.
+#[track_caller]
+fn check_halves(halves: Does, chosen: Kernels, excluded: &[&str]) {
+    let does = [Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 60.0)];
+    let aside = MemoryAside::default();
+    let (report, asked, found) = try_halves(&aside, does, halves, Subgroups);
+    assert_eq!((report.chosen, asked.last()), (Subgroups, Some(&Halves)), "{halves:?}");
+    let prefill = report.prefill.clone().unwrap();
+    assert_eq!(prefill.chosen, chosen, "{halves:?}: {prefill:?}");
+    assert_eq!((prefill.rows[0].kernels, prefill.rows[1].kernels), (Subgroups, Halves));
+    // A token's part of what all take.
+    let time = prefill.rows[0].microseconds.unwrap() * prefill.tokens as f64;
+    assert!((time - 20.0).abs() < 1e-6, "{time}");
+    let found: Vec<_> = found.iter().map(|it| (it.kernels, it.reason.as_str())).collect();
+    let excluded: Vec<_> = excluded.iter().map(|reason| (Halves, *reason)).collect();
+    assert_eq!(found, excluded, "{halves:?}");
+    // A later visit knows, and takes the same.
+    let later = known(&aside).0.and_then(|report| report.prefill);
+    assert_eq!(later.map(|prefill| prefill.chosen), Some(chosen), "{halves:?}");
+}
+
+#[test]
+fn halves_are_chosen_if_they_are_right_and_faster_than_floats() {
+    check_halves(Give(5e-3, 15.0), Halves, &[]);
+    check_halves(Give(5e-3, 25.0), Subgroups, &[]);
+    check_halves(Give(5e-3, 19.8), Subgroups, &[]); // A tie.
+    check_halves(NotExist, Subgroups, &[]);
+    check_halves(Nan, Subgroups, &["What they compute is not a number."]);
+    check_halves(NotCompile, Subgroups, &["The GPU refused a plan."]);
+    const WRONG: &str = "They compute wrongly: off by 2.0e-2 standard deviations, where 1e-2 is allowed.";
+    check_halves(Give(2e-2, 1.0), Subgroups, &[WRONG]);
+}
+
+#[test]
+fn whole_numbers_leave_nothing_to_halves() {
+    let does = [Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 20.0)];
+    let (report, asked, _) = try_halves(&MemoryAside::default(), does, Give(0.0, 1.0), Subgroups);
+    assert_eq!((report.chosen, report.prefill, asked), (Int8, None, vec![Plain, Subgroups, Int8]));
+}
+
+#[test]
+fn halves_that_hang_twice_are_excluded_and_no_others_are() {
+    let aside = MemoryAside::default();
+    let visit = |halves| try_halves(&aside, [Give(0.0, 40.0); 3], halves, Subgroups);
+    for (hangs, excluded) in [(Hang, false), (HangAt(2), true), (Give(0.0, 1.0), true)] {
+        let (report, _, found) = visit(hangs);
+        assert_eq!((report.chosen, report.prefill.unwrap().chosen), (Subgroups, Subgroups), "{hangs:?}");
+        let found: Vec<Kernels> = found.iter().map(|it| it.kernels).collect();
+        assert_eq!(found, if excluded { vec![Halves] } else { vec![] }, "{hangs:?}");
+        assert_eq!(known(&aside).0.is_some(), excluded, "{hangs:?}");
+    }
+    // Those that were chosen once, and have taken the page down twice since.
+    let aside = MemoryAside::default();
+    try_halves(&aside, [Give(0.0, 40.0); 3], Give(0.0, 1.0), Subgroups);
+    for known in [true, true, false] {
+        assert_eq!(self::known(&aside).0.is_some(), known);
+        go_down_with(&aside, Halves);
+    }
+}
+
 /// A computer sleeps, a driver is updated, a browser has no time for a page that nobody sees: none of that comes twice.
 #[test]
 fn those_that_hang_or_lose_the_device_twice_are_excluded() {
@@ -220,8 +305,14 @@ fn none_that_are_excluded_are_chosen_while_there_are_others() {
 /// A visit in which kernels hang and nobody waits: what tried them is let go of, or the page goes down.
 fn let_go_of(aside: &MemoryAside, does: [Does; 3]) -> Underway {
     let (underway, hangs) = (Underway::default(), Rc::<Cell<bool>>::default());
-    let stand =
-        FakeStand { does, asked: Rc::default(), timed: 0, hangs: hangs.clone(), stop: StopFlag::default() };
+    let stand = FakeStand {
+        does,
+        halves: NotExist,
+        asked: Rc::default(),
+        timed: 0,
+        hangs: hangs.clone(),
+        stop: StopFlag::default(),
+    };
     {
         let mut book = block_on(Book::open(aside, &underway, "here"));
         let endless: Pause = Rc::new(|| Box::pin(pending()));
@@ -271,8 +362,14 @@ fn trials_that_are_stopped_end_at_once_and_change_nothing() {
         let before = try_with(&aside, [Give(0.0, 50.0), Give(0.0, 40.0), NotExist], Subgroups).0;
         for _ in 0..2 {
             let (underway, stop) = (Underway::default(), StopFlag::default());
-            let stand =
-                FakeStand { does, asked: Rc::default(), timed: 0, hangs: Rc::default(), stop: stop.clone() };
+            let stand = FakeStand {
+                does,
+                halves: NotExist,
+                asked: Rc::default(),
+                timed: 0,
+                hangs: Rc::default(),
+                stop: stop.clone(),
+            };
             let mut book = block_on(Book::open(&aside, &underway, "here"));
             let trials = Trials::new(stand, &mut book, Duration::MAX, pause(), &stop);
             assert_eq!(block_on(trials.run(Subgroups)), None, "{does:?}");
@@ -420,7 +517,11 @@ fn a_gpu_is_tuned_once_and_others_when_it_is_asked_for() {
 
     let first = settle(&aside, Tune::Once, &hardware, Wish::Any);
     let report = first.report.clone().unwrap();
-    assert!(report.rows.iter().all(|row| row.microseconds.is_some_and(|time| time > 0.0)), "{report:?}");
+    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows);
+    let mut rows = report.rows.iter().chain(many);
+    assert!(rows.all(|row| row.microseconds.is_some_and(|time| time > 0.0)), "{report:?}");
+    let in_halves = report.prefill.as_ref().is_some_and(|prefill| prefill.chosen == Halves);
+    assert_eq!(hardware.arithmetic() == Arithmetic::Halves, in_halves);
     assert_eq!((kernels(hardware.tier()), &first.excluded), (report.chosen, &Vec::new()));
     // The same but for what JSON rounds, so they were not tried again.
     let is_first = |tuned: &Tuned| {

@@ -1,22 +1,20 @@
-//! The trials: each kind of kernels is compared with the plain ones, and those that are right run against each other.
+//! The trials: each kind of kernels is compared with the plain ones, and those that are right run against each other. Then,
+//! where the chosen ones multiply many tokens in floats, halves are tried against floats in the same way.
 
 use std::time::Duration;
 
 use gpu::Pause;
-use protocol::{Kernels, TuningReport, TuningRow, Verdict};
+use protocol::{Kernels, PrefillReport, TuningReport, TuningRow, Verdict};
 use store::Aside;
 use web_time::Instant;
 
 use super::book::Book;
-use super::stand::{Fault, Stand};
+use super::stand::{Fault, Round, Stand};
 use super::within::within;
 use crate::StopFlag;
 use crate::error::EngineError;
 
-/// What is tried: first what the others are compared with.
-const KERNELS: [Kernels; 3] = [Kernels::Plain, Kernels::Subgroups, Kernels::Int8];
-
-/// Seconds that may be spent on timing.
+/// Seconds that may be spent on timing in a round.
 const BUDGET: f64 = 0.7;
 
 /// A run takes so long that the way to the GPU and back counts little, and no driver loses patience.
@@ -38,7 +36,8 @@ pub(super) struct Trials<'t, 'a, S, A> {
     limit: Duration,
     pause: Pause,
     stop: StopFlag,
-    /// Seconds of timing so far.
+    round: Round,
+    /// Seconds of timing in this round so far.
     spent: f64,
 }
 
@@ -48,6 +47,15 @@ struct Found {
     verdict: Verdict,
     /// None of those that are not right.
     run: Option<Run>,
+}
+
+/// What kernels are in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// What the others are compared with.
+    Reference,
+    /// One of the others.
+    Compared,
 }
 
 /// The fastest run.
@@ -64,7 +72,7 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         pause: Pause,
         stop: &StopFlag,
     ) -> Self {
-        Trials { stand, book, limit, pause, stop: stop.clone(), spent: 0.0 }
+        Trials { stand, book, limit, pause, stop: stop.clone(), round: Round::Decode, spent: 0.0 }
     }
 
     /// Tries all of them, and writes down what came of it. `untried` is what the device would get otherwise. None if it was
@@ -77,8 +85,29 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
 
     async fn report(&mut self, untried: Kernels) -> Option<TuningReport> {
         let started = Instant::now();
-        let (mut found, mut reference) = (Vec::with_capacity(KERNELS.len()), None);
-        for kernels in KERNELS {
+        let rows = self.rows(Round::Decode).await?;
+        // Where all are excluded one has to be taken all the same.
+        let mut others = [untried].into_iter().chain(Round::Decode.kernels());
+        let untried = others.find(|it| self.book.excluded(*it).is_none()).unwrap_or(untried);
+        let chosen = choose(&rows, untried);
+        let prefill = match chosen {
+            Kernels::Plain | Kernels::Subgroups => Some(self.prefill(chosen).await?),
+            _ => None,
+        };
+        Some(TuningReport { rows, chosen, prefill, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    async fn prefill(&mut self, floats: Kernels) -> Option<PrefillReport> {
+        let round = Round::Prefill(floats);
+        let rows = self.rows(round).await?;
+        Some(PrefillReport { chosen: choose(&rows, floats), rows, tokens: round.tokens() })
+    }
+
+    /// What comes of a round. None if it was stopped.
+    async fn rows(&mut self, round: Round) -> Option<Vec<TuningRow>> {
+        (self.round, self.spent) = (round, 0.0);
+        let (mut found, mut reference) = (Vec::new(), None);
+        for kernels in round.kernels() {
             found.push(self.check(kernels, &mut reference).await);
         }
         self.race(&mut found).await;
@@ -87,24 +116,19 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         }
         // Only those that did well to the end are forgiven what they did before.
         found.iter().filter(|found| found.run.is_some()).for_each(|found| self.book.end(found.kernels));
-        let rows: Vec<TuningRow> = found.into_iter().map(Found::row).collect();
-        // Where all are excluded one has to be taken all the same.
-        let others = [untried].into_iter().chain(KERNELS);
-        let untried = others.into_iter().find(|it| self.book.excluded(*it).is_none()).unwrap_or(untried);
-        let seconds = started.elapsed().as_secs_f64();
-        Some(TuningReport { chosen: choose(&rows, untried), rows, seconds })
+        Some(found.into_iter().map(|found| found.row(round)).collect())
     }
 
     /// Compares kernels with the reference, or makes it, and finds out how many layers make a run.
     async fn check(&mut self, kernels: Kernels, reference: &mut Option<Vec<f32>>) -> Found {
         let without = |verdict| Found { kernels, verdict, run: None };
         if self.stop.is_set() {
-            return without(Fault::Stopped.verdict(kernels, self.limit));
+            return without(Fault::Stopped.verdict(self.role(kernels), self.limit));
         }
         if let Some(reason) = self.book.excluded(kernels) {
             return without(Verdict::Failed { reason: reason.to_owned() });
         }
-        if reference.is_none() && kernels != Kernels::Plain {
+        if reference.is_none() && self.role(kernels) == Role::Compared {
             return without(Verdict::Untried { reason: "There is nothing to compare them with.".to_owned() });
         }
         if let Err(error) = self.book.begin(kernels).await {
@@ -120,11 +144,15 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
         }
     }
 
+    fn role(&self, kernels: Kernels) -> Role {
+        if kernels == self.round.reference() { Role::Reference } else { Role::Compared }
+    }
+
     /// Notes what a fault says of kernels: what they can't help, nothing; what may be anybody's, a mark.
     fn blame(&mut self, kernels: Kernels, fault: Fault) -> Verdict {
         let is_anybodys = matches!(fault, Fault::Lost(_) | Fault::NoAnswer);
         let is_stopped = fault == Fault::Stopped;
-        let verdict = fault.verdict(kernels, self.limit);
+        let verdict = fault.verdict(self.role(kernels), self.limit);
         match &verdict {
             Verdict::Failed { reason } if is_anybodys => self.book.strike(kernels, reason.clone()),
             Verdict::Failed { reason } => self.book.exclude(kernels, reason.clone()),
@@ -162,6 +190,9 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
     /// Times them in turns, so that whatever disturbs one disturbs the others. Each turn has its mark, and no other.
     async fn race(&mut self, found: &mut [Found]) {
         for _ in 0..MOST_RUNS {
+            if found.iter().filter(|found| found.run.is_some()).count() < 2 {
+                return;
+            }
             let turn: f64 = found.iter().filter_map(|found| found.run.as_ref()).map(|run| run.seconds).sum();
             if self.spent + turn > BUDGET {
                 return;
@@ -194,12 +225,14 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
     }
 
     async fn output(&mut self, kernels: Kernels) -> Result<Vec<f32>, Fault> {
-        let answer = within(self.stand.output(kernels), self.limit, &self.pause, &self.stop).await;
+        let answer =
+            within(self.stand.output(self.round, kernels), self.limit, &self.pause, &self.stop).await;
         self.heard(answer)
     }
 
     async fn seconds(&mut self, kernels: Kernels, times: usize) -> Result<f64, Fault> {
-        let answer = within(self.stand.seconds(kernels, times), self.limit, &self.pause, &self.stop).await;
+        let seconds = self.stand.seconds(self.round, kernels, times);
+        let answer = within(seconds, self.limit, &self.pause, &self.stop).await;
         let seconds = self.heard(answer)?;
         self.spent += seconds;
         Ok(seconds)
@@ -216,15 +249,15 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
 
 impl Fault {
     /// A failure of what the others are compared with says more of the device, and is not held against it.
-    fn verdict(self, kernels: Kernels, limit: Duration) -> Verdict {
+    fn verdict(self, role: Role, limit: Duration) -> Verdict {
         let in_vain = || format!("They did not answer within {} seconds.", limit.as_secs());
         match self {
             Fault::Unable(reason) => Verdict::Untried { reason },
             Fault::Stopped => Verdict::Untried { reason: "The trials were stopped.".to_owned() },
-            Fault::Failed(reason) | Fault::Lost(reason) if kernels == Kernels::Plain => {
+            Fault::Failed(reason) | Fault::Lost(reason) if role == Role::Reference => {
                 Verdict::Untried { reason }
             }
-            Fault::NoAnswer if kernels == Kernels::Plain => Verdict::Untried { reason: in_vain() },
+            Fault::NoAnswer if role == Role::Reference => Verdict::Untried { reason: in_vain() },
             Fault::Failed(reason) | Fault::Lost(reason) => Verdict::Failed { reason },
             Fault::NoAnswer => Verdict::Failed { reason: in_vain() },
         }
@@ -232,16 +265,16 @@ impl Fault {
 }
 
 impl Found {
-    fn row(self) -> TuningRow {
+    fn row(self, round: Round) -> TuningRow {
         let Found { kernels, verdict, run } = self;
-        let microseconds = run.map(|run| run.seconds / run.times as f64 * 1e6);
+        let microseconds = run.map(|run| run.seconds / (run.times * round.tokens()) as f64 * 1e6);
         TuningRow { kernels, verdict, microseconds }
     }
 }
 
-/// How far an output may be off: whole numbers round activations.
+/// How far an output may be off: whole numbers round activations, halves both factors.
 fn bound(kernels: Kernels) -> f64 {
-    if kernels == Kernels::Int8 { 1e-2 } else { 1e-3 }
+    if matches!(kernels, Kernels::Int8 | Kernels::Halves) { 1e-2 } else { 1e-3 }
 }
 
 /// Compares an output with the one that it should be.

@@ -1,5 +1,5 @@
 use format::{Checkpoint, Gguf};
-use gpu::GpuError;
+use gpu::{Arithmetic, GpuError};
 use kernels::KvType;
 use pollster::block_on;
 
@@ -20,10 +20,11 @@ fn trial(outline: Outline) -> Trial {
 }
 
 /// What a tier gives, before it has run for the clock and after.
-fn output(trial: &Trial, tier: TierChoice) -> Vec<f32> {
-    let attempt = block_on(trial.attempt(tier)).unwrap();
+fn output(trial: &Trial, tier: TierChoice, arithmetic: Arithmetic) -> Vec<f32> {
+    let attempt = block_on(trial.attempt(tier, arithmetic)).unwrap();
     let output = block_on(trial.output(&attempt)).unwrap();
-    block_on(trial.run(&attempt, 3)).unwrap();
+    block_on(trial.decode(&attempt, 3)).unwrap();
+    block_on(trial.prefill(&attempt, 2)).unwrap();
     assert_eq!(block_on(trial.output(&attempt)).unwrap(), output, "{tier:?}: again");
     output
 }
@@ -41,7 +42,7 @@ fn check(name: &str, kv: KvType) {
     let outline = outline(name, kv);
     let hidden_size = outline.config.hidden_size;
     let trial = trial(outline);
-    let expected = output(&trial, TierChoice::Plain);
+    let expected = output(&trial, TierChoice::Plain, Arithmetic::Floats);
     assert_eq!(expected.len(), (TOKENS + 1) * hidden_size);
     // The layer adds something to the stream of every token, and not so much that nothing else is left of it.
     let before = made_up(1, expected.len());
@@ -50,10 +51,15 @@ fn check(name: &str, kv: KvType) {
         let added = deviation(&expected[row.clone()], &before[row]);
         assert!((0.1..100.0).contains(&added), "{name}, {kv:?}, token {token}: {added}");
     }
-    for (tier, bound) in [(TierChoice::Subgroups, 1e-3), (TierChoice::Int8, 1e-2)] {
-        let deviation = deviation(&output(&trial, tier), &expected);
-        eprintln!("{name}, {kv:?}, {tier:?}: {deviation:e}");
-        assert!(deviation <= bound, "{name}, {kv:?}, {tier:?}: {deviation}");
+    for (tier, arithmetic, bound) in [
+        (TierChoice::Subgroups, Arithmetic::Floats, 1e-3),
+        (TierChoice::Subgroups, Arithmetic::Halves, 1e-2),
+        (TierChoice::Int8, Arithmetic::Floats, 1e-2),
+    ] {
+        let deviation = deviation(&output(&trial, tier, arithmetic), &expected);
+        eprintln!("{name}, {kv:?}, {tier:?}, {arithmetic:?}: {deviation:e}");
+        assert!(deviation <= bound, "{name}, {kv:?}, {tier:?}, {arithmetic:?}: {deviation}");
+        assert_eq!(deviation > 1e-5, bound > 1e-3, "{tier:?}, {arithmetic:?}: whether anything was rounded");
     }
 }
 
@@ -94,10 +100,12 @@ fn descriptions_tell_models_apart_that_kernels_do() {
 #[test]
 fn a_lost_device_says_so() {
     let trial = trial(outline(GOLDEN[0], KvType::F16));
-    let attempt = block_on(trial.attempt(TierChoice::Plain)).unwrap();
+    let attempt = block_on(trial.attempt(TierChoice::Plain, Arithmetic::Floats)).unwrap();
     trial.gpu.destroy();
     let lost = |error| matches!(error, LlamaError::Gpu(GpuError::Lost { .. }));
     assert!(lost(block_on(trial.output(&attempt)).unwrap_err()));
-    assert!(lost(block_on(trial.run(&attempt, 1)).unwrap_err()));
-    assert!(lost(block_on(trial.attempt(TierChoice::Plain)).unwrap_err()));
+    assert!(lost(block_on(trial.decode(&attempt, 1)).unwrap_err()));
+    assert!(lost(block_on(trial.prefill(&attempt, 1)).unwrap_err()));
+    let again = block_on(trial.attempt(TierChoice::Plain, Arithmetic::Floats));
+    assert!(lost(again.unwrap_err()));
 }

@@ -112,6 +112,7 @@ fn facts(report: &BenchmarkReport) -> Vec<(&'static str, String)> {
         Kernels::Subgroups => "the GPU, with subgroups",
         Kernels::Plain => "the GPU, without subgroups",
         Kernels::Int8 => "the GPU, in whole numbers",
+        Kernels::Halves => "the GPU, in halves",
         Kernels::Simd => "the processor’s vector instructions",
         Kernels::Reference => "the processor, slowly",
     };

@@ -103,6 +103,7 @@ fn loaded_words(loaded: &Loaded) -> Html {
         Kernels::Subgroups => "GPU, subgroups",
         Kernels::Plain => "GPU",
         Kernels::Int8 => "GPU, bytes",
+        Kernels::Halves => "GPU, halves",
         Kernels::Simd => "CPU",
         Kernels::Reference => "CPU, slowly",
     };

@@ -1,22 +1,19 @@
 //! What came of trying kernels on this device.
 
-use protocol::{Excluded, Kernels, TuningReport, TuningRow, Verdict};
+use protocol::{Excluded, Kernels, PrefillReport, TuningReport, TuningRow, Verdict};
 use yew::{Html, html};
 
 use crate::state::Loaded;
 
-/// A table: each kind of kernels, whether they are right, and how fast they are.
+/// A table: each kind of kernels, whether they are right, and how fast they are; then the same for many tokens at once.
 pub(super) fn tuning(report: &TuningReport) -> Html {
-    let row = |row: &TuningRow| {
-        let is_chosen = row.kernels == report.chosen;
-        let time = row.microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
-        html! {
-            <tr data-testid="tuning-row" aria-current={is_chosen.then_some("true")}>
-                <th scope="row">{ name(row.kernels) }{ if is_chosen { " (chosen)" } else { "" } }</th>
-                <td><bdi>{ verdict(&row.verdict) }</bdi></td>
-                <td>{ time }</td>
-            </tr>
-        }
+    let row = |row: &TuningRow| tuning_row(name(row.kernels).to_owned(), row, report.chosen);
+    let many = |PrefillReport { rows, chosen, tokens }: &PrefillReport| {
+        let row = |row: &TuningRow| {
+            let numbers = if row.kernels == Kernels::Halves { "halves" } else { "floats" };
+            tuning_row(format!("{tokens} tokens, in {numbers}"), row, *chosen)
+        };
+        html! { <tbody>{ for rows.iter().map(row) }</tbody> }
     };
     html! {
         <>
@@ -30,8 +27,21 @@ pub(super) fn tuning(report: &TuningReport) -> Html {
                     </tr>
                 </thead>
                 <tbody>{ for report.rows.iter().map(row) }</tbody>
+                { for report.prefill.iter().map(many) }
             </table>
         </>
+    }
+}
+
+fn tuning_row(name: String, row: &TuningRow, chosen: Kernels) -> Html {
+    let is_chosen = row.kernels == chosen;
+    let time = row.microseconds.map_or("–".to_owned(), |time| format!("{time:.1}"));
+    html! {
+        <tr data-testid="tuning-row" aria-current={is_chosen.then_some("true")}>
+            <th scope="row">{ name }{ if is_chosen { " (chosen)" } else { "" } }</th>
+            <td><bdi>{ verdict(&row.verdict) }</bdi></td>
+            <td>{ time }</td>
+        </tr>
     }
 }
 
@@ -55,6 +65,7 @@ fn name(kernels: Kernels) -> &'static str {
         Kernels::Plain => "Without subgroups",
         Kernels::Subgroups => "With subgroups",
         Kernels::Int8 => "In whole numbers",
+        Kernels::Halves => "In halves",
         Kernels::Simd => "Of the processor",
         Kernels::Reference => "Of the reference",
     }
