@@ -2,8 +2,8 @@
 //! comes to sums of its own, and one dispatch more combines them.
 
 use gpu::{
-    Access, Allocator, Constant, Extent, Gpu, GpuError, Kernel, Needs, PlanBuilder, Tensor, UNIFORM_BYTES,
-    View,
+    Access, Allocator, Constant, Extent, Gpu, GpuError, Kernel, Needs, PlanBuilder, Tensor, Tier,
+    UNIFORM_BYTES, View,
 };
 
 use crate::attention::{self, attention};
@@ -38,10 +38,12 @@ pub enum AttentionForm {
 }
 
 impl AttentionForm {
-    /// What this device should use for so many columns of q.
+    /// What this device should use, with the kernels that it is turned to: those for the CPU where it is one, so that a GPU's
+    /// can be counted on it.
     pub fn of(gpu: &Gpu, heads: Heads) -> AttentionForm {
         let is_bindable = 4 * heads.q_columns() as u64 <= UNIFORM_BYTES;
-        if gpu.report().software && is_bindable { AttentionForm::Each } else { AttentionForm::Together }
+        let is_for_cpu = gpu.tier() == Tier::Int8 && gpu.report().software;
+        if is_for_cpu && is_bindable { AttentionForm::Each } else { AttentionForm::Together }
     }
 }
 

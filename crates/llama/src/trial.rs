@@ -33,6 +33,8 @@ pub struct Trial {
 pub struct Attempt {
     buffers: Activations,
     plans: LayerPlans,
+    /// Of the token that sees all that are read, and itself.
+    splits: Option<Splits>,
 }
 
 impl Trial {
@@ -67,40 +69,41 @@ impl Trial {
         let make = |make: &Allocator| Activations::new(make, &outline.config, TOKENS, columns);
         let buffers = gpu.allocate("the activations of a layer", make).await?;
         let plans = LayerPlans::new(gpu, &outline.config, layer, cache, &buffers).await?;
-        Ok(Attempt { buffers, plans })
+        let splits = splits(gpu, &outline.config, TOKENS + 1);
+        Ok(Attempt { buffers, plans, splits })
     }
 
     /// What some tokens that are read at once come to, and behind them one that is decoded: `[TOKENS + 1, hidden_size]`.
     pub async fn output(&self, attempt: &Attempt) -> Result<Vec<f32>, LlamaError> {
-        let (Attempt { buffers, plans }, hidden_size) = (attempt, self.outline.config.hidden_size);
+        let (Attempt { buffers, plans, .. }, hidden_size) = (attempt, self.outline.config.hidden_size);
         let hidden = made_up(1, (TOKENS + 1) * hidden_size);
         let (read, decoded) = hidden.split_at(TOKENS * hidden_size);
 
         self.gpu.write_f32(&buffers.hidden, 0, read);
-        let params = self.params(buffers, 0, TOKENS);
+        let params = self.params(attempt, 0, TOKENS);
         self.gpu.step(params.seq_len, &params).run(&plans.prefill).submit()?;
         let mut output = self.gpu.read_f32(&buffers.hidden).await?;
 
         self.gpu.write_f32(&buffers.hidden, 0, decoded);
-        let params = self.params(buffers, TOKENS, 1);
-        self.step_of_one(&params).run(&plans.enter).run(&plans.decode).submit()?;
+        let params = self.params(attempt, TOKENS, 1);
+        self.step_of_one(attempt, &params).run(&plans.enter).run(&plans.decode).submit()?;
         output.extend(self.gpu.read_f32(&buffers.hidden).await?.into_iter().take(hidden_size));
         Ok(output)
     }
 
     /// Decodes a token through the layer so many times in one submit, and waits for the last.
     pub async fn decode(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
-        let Attempt { buffers, plans } = attempt;
-        let params = self.params(buffers, TOKENS, 1);
-        let step = (0..times).fold(self.step_of_one(&params), |step, _| step.run(&plans.decode));
+        let Attempt { buffers, plans, .. } = attempt;
+        let params = self.params(attempt, TOKENS, 1);
+        let step = (0..times).fold(self.step_of_one(attempt, &params), |step, _| step.run(&plans.decode));
         step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
         Ok(())
     }
 
     /// Reads [`Trial::TOKENS`] at once through the layer so many times in one submit, and waits for the last.
     pub async fn prefill(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
-        let Attempt { buffers, plans } = attempt;
-        let params = self.params(buffers, 0, TOKENS);
+        let Attempt { buffers, plans, .. } = attempt;
+        let params = self.params(attempt, 0, TOKENS);
         let step = self.gpu.step(params.seq_len, &params);
         let step = (0..times).fold(step, |step, _| step.run(&plans.prefill));
         step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
@@ -130,21 +133,15 @@ impl Trial {
     }
 
     /// Of a step, whose turns are uploaded.
-    fn params(&self, buffers: &Activations, position: usize, seq_len: usize) -> StepParams {
+    fn params(&self, attempt: &Attempt, position: usize, seq_len: usize) -> StepParams {
         let (position, seq_len) = (position as u32, seq_len as u32);
-        self.gpu.write_f32(&buffers.turns, 0, &self.rope.turns(position, seq_len));
-        let split_len = self.splits().map_or(0, |splits| splits.len);
+        self.gpu.write_f32(&attempt.buffers.turns, 0, &self.rope.turns(position, seq_len));
+        let split_len = attempt.splits.map_or(0, |splits| splits.len);
         StepParams { position, seq_len, row: seq_len - 1, split_len, ..StepParams::default() }
     }
 
-    /// Of a token that sees all that are read, and itself.
-    fn step_of_one(&self, params: &StepParams) -> Step<'_> {
-        let workgroups = self.splits().map_or(0, |splits| splits.workgroups);
-        self.gpu.step(1, params).splits(workgroups)
-    }
-
-    fn splits(&self) -> Option<Splits> {
-        splits(&self.gpu, &self.outline.config, TOKENS + 1)
+    fn step_of_one(&self, attempt: &Attempt, params: &StepParams) -> Step<'_> {
+        self.gpu.step(1, params).splits(attempt.splits.map_or(0, |splits| splits.workgroups))
     }
 }
 

@@ -23,12 +23,14 @@ use super::tuning;
 /// Tokens that the counts are averaged over.
 const COUNTED: usize = 4;
 
-/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; and how many of the products
-/// among them are each preceded by a rounding, where they are of whole numbers.
+/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; how many of the products
+/// among them are each preceded by a rounding, where they are of whole numbers; and what puts splits of attention together,
+/// which are there from the first position on where the CPU stands for the GPU.
 const DISPATCHES_A_LAYER: usize = 5;
 const DISPATCHES_BESIDES: usize = 5;
 const PRODUCTS_A_LAYER: usize = 4;
 const PRODUCTS_BESIDES: usize = 1;
+const COMBINATIONS_A_LAYER: usize = 1;
 
 /// How much longer a token may take than its matrix products by themselves.
 const MOST_BESIDE_PRODUCTS: f64 = 1.15;
@@ -190,9 +192,11 @@ fn gpu_counts(engine: &Engine) -> Option<Counts> {
 
 fn most_dispatches(model: &llama::Model) -> usize {
     let layers = model.config().num_hidden_layers;
-    let rounded = model.gpu().tier() == Tier::Int8;
-    let roundings = if rounded { layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES } else { 0 };
-    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings
+    let is_rounded = model.gpu().tier() == Tier::Int8;
+    let roundings = if is_rounded { layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES } else { 0 };
+    let is_split = is_rounded && model.gpu().report().software;
+    let combinations = if is_split { layers * COMBINATIONS_A_LAYER } else { 0 };
+    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings + combinations
 }
 
 fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {
