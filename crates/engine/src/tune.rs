@@ -11,6 +11,7 @@
 //! the same for all, and a trial takes them long.
 
 mod book;
+mod judge;
 mod stand;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@
 //! buffers a kernel, 16 KiB of workgroup memory, no feature required. Subgroups, dot products of bytes and halves are used
 //! where a probe shows that they mean what we think they mean.
 
+mod adapter;
 mod counters;
 mod device;
 mod error;

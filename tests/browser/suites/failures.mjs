@@ -95,16 +95,15 @@ export async function failures({ browser }) {
     const tab = await openPage(browser);
     const app = new App(tab.page);
     await app.open();
-    const generate = { type: "generate", turn: 7, messages: [], options: {} };
+    const generate = (messages) => ({ request: { generate: { turn: 7, messages, options: {} } } });
     const [nonsense, none, halfAsked, asked] = await tab.page.evaluate(answers, [
-      { request: { type: "nonsense" } }, 5, { request: { ...generate, messages: 5 } }, { request: generate },
+      { request: { nonsense: {} } }, 5, generate(5), generate([]),
     ]);
-    for (const { type, failure } of [nonsense, none, halfAsked]) {
-      assert.equal(type, "failed");
-      assert.match(failure.message, /^The engine was asked for something that it does not know \(.+\); reload the page\.$/);
+    for (const { failed } of [nonsense, none, halfAsked]) {
+      assert.match(failed.failure.message, /^The engine was asked for something that it does not know \(.+\); reload the page\.$/);
     }
-    assert.deepEqual([halfAsked.turn, asked.turn], [7, 7]);
-    assert.match(asked.failure.message, /^No model is loaded/);
+    assert.deepEqual([halfAsked.failed.turn, asked.failed.turn], [7, 7]);
+    assert.match(asked.failed.failure.message, /^No model is loaded/);
     await checkTroubles(tab);
     await tab.context.close();
   });

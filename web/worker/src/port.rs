@@ -1,5 +1,7 @@
 //! The line to the page: requests in, events out, both through serde.
 
+use std::collections::BTreeMap;
+
 use futures_channel::mpsc::{UnboundedReceiver, unbounded};
 use js_sys::Promise;
 use protocol::{Event, Failure, FailureKind, Request};
@@ -85,13 +87,14 @@ pub(crate) fn letters(hear: impl Fn(&Request) -> u32 + 'static) -> UnboundedRece
 fn refusal(post: JsValue, found: &str) -> Event {
     #[derive(Deserialize)]
     struct Asked {
-        request: Numbered,
+        request: BTreeMap<String, Numbered>,
     }
     #[derive(Deserialize)]
     struct Numbered {
         turn: u32,
     }
-    let turn = serde_wasm_bindgen::from_value(post).ok().map(|Asked { request }| request.turn);
+    let asked: Option<Asked> = serde_wasm_bindgen::from_value(post).ok();
+    let turn = asked.and_then(|Asked { request }| request.into_values().next()).map(|Numbered { turn }| turn);
     let message =
         format!("The engine was asked for something that it does not know ({found}); reload the page.");
     Event::Failed { turn, failure: Failure { kind: FailureKind::Internal, message } }
