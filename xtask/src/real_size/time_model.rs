@@ -1,6 +1,6 @@
 //! How fast a token should be on GPUs that are not here: bytes that it reads by the bandwidth that good kernels reach, and
-//! a price for every dispatch. Both are of published measurements of other programs (docs/performance.md names them);
-//! bytes and dispatches are counted here.
+//! a price for every dispatch. Both are assumed, near published measurements of other programs, which docs/performance.md
+//! names; bytes and dispatches are counted here.
 
 use serde_json::{Value, json};
 
