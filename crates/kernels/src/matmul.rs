@@ -221,7 +221,7 @@ mod tests {
                         *into = if matches!(output, Output::Residual(_)) { *into + y } else { *y };
                     }
                 }
-                for form in forms(gpu.tier(), dtype, seq_len) {
+                for form in forms(&gpu, dtype, seq_len) {
                     gpu.write_f32(&out, 0, &before);
                     let params = StepParams { seq_len: seq_len as u32, ..Default::default() };
                     let got = run(&gpu, params, &out, |plan| {
@@ -247,18 +247,20 @@ mod tests {
 
     /// Those that take so many tokens, and that no other tier tries. How weights are read is no form's own: for a few tokens,
     /// and in halves, one type for each way of having scales will do, and every type where tiles are not filled.
-    fn forms(tier: Tier, dtype: WeightType, seq_len: usize) -> Vec<MatmulForm> {
+    /// Lavapipe has arithmetic in halves, which `gpu` holds it to; SwiftShader has not.
+    fn forms(gpu: &Gpu, dtype: WeightType, seq_len: usize) -> Vec<MatmulForm> {
         use WeightType::{F16, Q2K, Q4, Q4M, Q6};
         let is_tried = seq_len == SOME || [Q4, Q4M, Q2K, Q6, F16].contains(&dtype);
         let few = is_tried && seq_len <= FEW;
+        let halves = is_tried && gpu.report().features.contains(&"shader-f16");
         let many = [MatmulForm::Each, MatmulForm::Tiled];
-        match tier {
+        match gpu.tier() {
             // Whole numbers have one form.
             Tier::Int8 => vec![MatmulForm::Each],
             _ => many
                 .into_iter()
-                .chain(is_tried.then_some(MatmulForm::TiledHalves))
-                .filter(|_| tier == Tier::Plain)
+                .chain(halves.then_some(MatmulForm::TiledHalves))
+                .filter(|_| gpu.tier() == Tier::Plain)
                 .chain(few.then_some(MatmulForm::Few))
                 .collect(),
         }

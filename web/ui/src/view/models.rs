@@ -117,7 +117,7 @@ fn introduction(route: Route) -> Html {
     let (heading, words) = match route {
         Route::Chat => (
             "Chat with a language model that runs on this device.",
-            "The model is fetched once and kept in this browser. It runs on your own graphics processor or processor, and \
+            "The model is fetched once and kept in this browser. It runs on your own graphics card or processor, and \
              what you write never leaves this page.",
         ),
         Route::Benchmark => (
