@@ -2,7 +2,7 @@
 //!
 //! The kernels take it that a workgroup's invocations fill its subgroups in order, that the size is between
 //! the adapter's bounds, and that `subgroupAdd` sums what it says. Devices exist where one of these is wrong
-//! (see KERNELS.md 3.6); there the plain kernels run.
+//!; there the plain kernels run.
 
 use crate::{Access, Constant, Extent, Gpu, Kernel, Needs, Tier};
 
