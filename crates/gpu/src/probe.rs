@@ -1,8 +1,8 @@
 //! Tries subgroups before they are trusted.
 //!
 //! The kernels take it that a workgroup's invocations fill its subgroups in order, that the size is between
-//! the adapter's bounds, and that `subgroupAdd` sums what it says. Devices exist where one of these is wrong
-//!; there the plain kernels run.
+//! the adapter's bounds, and that `subgroupAdd` sums what it says. Devices exist where one of these is
+//! wrong; there the plain kernels run.
 
 use crate::{Access, Constant, Extent, Gpu, Kernel, Needs, Tier};
 
