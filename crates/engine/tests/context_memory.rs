@@ -3,20 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 #![expect(unsafe_code, reason = "a global allocator that fails can't be written without")]
 
+mod thread;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 
-use engine::{
-    Answer, Deputy, Device, Engine, EngineError, GenerateEvent, Line, LineAnswer, LoadOptions, Origin,
-    StopFlag,
-};
+use engine::{Answer, Device, Engine, EngineError, GenerateEvent, LoadOptions, Origin, StopFlag};
 use pollster::block_on;
 use protocol::{FailureKind, GenerateOptions};
 use store::{MemoryFiles, NoStore};
+use thread::Thread;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants.gguf");
 
@@ -60,36 +58,6 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
-struct Thread {
-    orders: Sender<Vec<u8>>,
-    answers: Receiver<Vec<u8>>,
-}
-
-impl Thread {
-    fn start() -> Box<Thread> {
-        let ((orders, from), (to, answers)) = (channel::<Vec<u8>>(), channel());
-        thread::spawn(move || {
-            IS_DEPUTY.set(true);
-            let mut deputy = Deputy::default();
-            for order in from {
-                drop(to.send(deputy.obey(&order).unwrap()));
-            }
-        });
-        Box::new(Thread { orders, answers })
-    }
-}
-
-impl Line for Thread {
-    fn send(&mut self, order: Vec<u8>) {
-        drop(self.orders.send(order));
-    }
-
-    fn answer(&mut self) -> LineAnswer<'_> {
-        let answer = self.answers.recv().map_err(|_| "the thread has ended".to_string());
-        Box::pin(async { answer })
-    }
-}
-
 fn load() -> Engine {
     let files = MemoryFiles::single("tiny.gguf", std::fs::read(MODEL).unwrap());
     let options = LoadOptions { device: Device::Cpu, context: Some(256), ..LoadOptions::default() };
@@ -117,7 +85,7 @@ fn a_context_without_memory_ends_the_answer_and_nothing_else() {
     for (is_shared, poor) in [(false, ALL), (true, ALL), (true, DEPUTIES)] {
         let mut engine = load();
         if is_shared {
-            block_on(engine.share(Thread::start())).unwrap();
+            block_on(engine.share(Thread::start(usize::MAX, |_| IS_DEPUTY.set(true)))).unwrap();
         }
         for _ in 0..2 {
             let failure = generate(&mut engine, 100, poor).unwrap_err().failure();

@@ -2,48 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
+mod thread;
 
-use engine::{Deputy, Device, Engine, EngineError, Line, LoadOptions, Origin, Speculate, StopFlag};
+use engine::{Device, Engine, EngineError, LoadOptions, Origin, Speculate, StopFlag};
 use pollster::block_on;
 use protocol::{FailureKind, GenerateOptions, Sampling};
 use store::{MemoryFiles, NoStore};
+use thread::Thread;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants.gguf");
-
-/// A deputy on a thread, who goes away after so many orders.
-struct Thread {
-    orders: Sender<Vec<u8>>,
-    answers: Receiver<Vec<u8>>,
-}
-
-impl Thread {
-    fn start(orders_to_obey: usize) -> Box<Thread> {
-        let ((orders, from), (to, answers)) = (channel::<Vec<u8>>(), channel());
-        thread::spawn(move || {
-            let mut deputy = Deputy::default();
-            for order in from.iter().take(orders_to_obey) {
-                let answer = deputy.obey(&order).unwrap();
-                // Nobody may be waiting any more, when a test ends.
-                drop(to.send(answer));
-            }
-        });
-        Box::new(Thread { orders, answers })
-    }
-}
-
-impl Line for Thread {
-    fn send(&mut self, order: Vec<u8>) {
-        // Who does not hear it does not answer, and that is what shows.
-        drop(self.orders.send(order));
-    }
-
-    fn answer(&mut self) -> engine::LineAnswer<'_> {
-        let answer = self.answers.recv().map_err(|_| "the thread has ended".to_string());
-        Box::pin(async { answer })
-    }
-}
 
 fn load(device: Device) -> Engine {
     let files = MemoryFiles::single("tiny.gguf", std::fs::read(MODEL).unwrap());
@@ -79,7 +46,7 @@ fn what_is_said_is_the_same() {
             }
             for (number, prompt) in prompts.iter().enumerate() {
                 if number == shared_before {
-                    block_on(shared.share(Thread::start(usize::MAX))).unwrap();
+                    block_on(shared.share(Thread::start(usize::MAX, |_| ()))).unwrap();
                 }
                 let [expected, got] =
                     [&mut alone, &mut shared].map(|engine| answer(engine, prompt, &sampling).unwrap());
@@ -96,7 +63,7 @@ fn what_is_said_is_the_same() {
 fn a_deputy_that_goes_away_is_told_of() {
     for (orders, is_shared) in [(0, false), (1, false), (4, true), (8, true), (12, true)] {
         let mut engine = load(Device::Cpu);
-        let shared = block_on(engine.share(Thread::start(orders)));
+        let shared = block_on(engine.share(Thread::start(orders, |_| ())));
         assert_eq!(shared.is_ok(), is_shared, "after {orders} orders: {shared:?}");
         let failed = shared.and_then(|()| answer(&mut engine, &prompt(90), &Sampling::default()).map(drop));
         let failure = failed.unwrap_err().failure();
@@ -113,7 +80,7 @@ fn only_one_can_have_the_half_and_only_of_a_model_on_the_cpu() {
         let mut engine = load(device);
         let expected = answer(&mut engine, &prompt(20), &Sampling::default()).unwrap();
         for _ in 0..2 {
-            block_on(engine.share(Thread::start(usize::MAX))).unwrap();
+            block_on(engine.share(Thread::start(usize::MAX, |_| ()))).unwrap();
             assert_eq!(
                 answer(&mut engine, &prompt(20), &Sampling::default()).unwrap(),
                 expected,

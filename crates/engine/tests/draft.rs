@@ -2,64 +2,29 @@
 
 #![allow(clippy::unwrap_used, reason = "A test that cannot go on says so by panicking.")]
 
+mod thread;
+
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
 use std::time::Duration;
 
-use engine::{
-    Answer, Deputy, Device, Engine, GenerateEvent, Line, LineAnswer, LoadOptions, Origin, Speculate, StopFlag,
-};
+use engine::{Answer, Device, Engine, GenerateEvent, LoadOptions, Origin, Speculate, StopFlag};
 use pollster::block_on;
 use protocol::{FinishReason, GenerateOptions};
 use store::{MemoryFiles, NoStore};
+use thread::Thread;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants.gguf");
 
-/// Half of a model's layers on a thread, which takes its time.
-struct Thread {
-    orders: Sender<Vec<u8>>,
-    answers: Receiver<Vec<u8>>,
-}
+fn at_once(_order: &[u8]) {}
 
-impl Thread {
-    /// Takes as long over an order as is said of its bytes, and goes away after so many.
-    fn start(orders_to_obey: usize, takes: fn(&[u8]) -> Duration) -> Box<Thread> {
-        let ((orders, from), (to, answers)) = (channel::<Vec<u8>>(), channel());
-        thread::spawn(move || {
-            let mut deputy = Deputy::default();
-            for order in from.iter().take(orders_to_obey) {
-                thread::sleep(takes(&order));
-                drop(to.send(deputy.obey(&order).unwrap()));
-            }
-        });
-        Box::new(Thread { orders, answers })
-    }
-}
-
-impl Line for Thread {
-    fn send(&mut self, order: Vec<u8>) {
-        drop(self.orders.send(order));
-    }
-
-    fn answer(&mut self) -> LineAnswer<'_> {
-        let answer = self.answers.recv().map_err(|_| "the thread has ended".to_string());
-        Box::pin(async { answer })
-    }
-}
-
-fn at_once(_order: &[u8]) -> Duration {
-    Duration::ZERO
-}
-
-fn a_while(_order: &[u8]) -> Duration {
-    Duration::from_millis(3)
+fn a_while(_order: &[u8]) {
+    std::thread::sleep(Duration::from_millis(3));
 }
 
 /// Steps of a prompt take much longer than those of a few tokens, whose streams of 256 floats each are short.
-fn long_over_prompts(order: &[u8]) -> Duration {
-    Duration::from_millis(if order.len() > 9 * 4 * 256 { 40 } else { 0 })
+fn long_over_prompts(order: &[u8]) {
+    std::thread::sleep(Duration::from_millis(if order.len() > 9 * 4 * 256 { 40 } else { 0 }));
 }
 
 fn load() -> Engine {
@@ -89,7 +54,8 @@ fn generate(engine: &mut Engine, stop: &StopFlag, on_event: &mut dyn FnMut(Gener
 /// A draft that guesses right and at once gains time, however long it takes to read what came before.
 #[test]
 fn what_a_draft_has_to_read_first_is_not_the_price_of_a_guess() {
-    let [whole, small] = [a_while, long_over_prompts].map(|takes| Thread::start(usize::MAX, takes));
+    let [whole, small] =
+        [a_while as fn(&[u8]), long_over_prompts].map(|takes| Thread::start(usize::MAX, takes));
     let mut engine = assisted(whole, small);
     let answer = generate(&mut engine, &StopFlag::default(), &mut |_| {});
     // A single guess brings three.

@@ -1,4 +1,7 @@
-//! Trials on a stand whose kernels do as they are told, and one on a device.
+//! Trials on a stand whose kernels do as they are told. Those of halves, and those on a device, are in files of their own.
+
+mod device;
+mod halves;
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -198,64 +201,6 @@ fn those_that_do_not_compile_are_excluded() {
 
 /// Whether many tokens are multiplied in halves, and what is excluded.
 #[track_caller]
-fn check_halves(halves: Does, chosen: Kernels, excluded: &[&str]) {
-    let does = [Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 60.0)];
-    let aside = MemoryAside::default();
-    let (report, asked, found) = try_halves(&aside, does, halves, Subgroups);
-    assert_eq!((report.chosen, asked.last()), (Subgroups, Some(&Halves)), "{halves:?}");
-    let prefill = report.prefill.clone().unwrap();
-    assert_eq!(prefill.chosen, chosen, "{halves:?}: {prefill:?}");
-    assert_eq!((prefill.rows[0].kernels, prefill.rows[1].kernels), (Subgroups, Halves));
-    // A token's part of what all take.
-    let time = prefill.rows[0].microseconds.unwrap() * prefill.tokens as f64;
-    assert!((time - 20.0).abs() < 1e-6, "{time}");
-    let found: Vec<_> = found.iter().map(|it| (it.kernels, it.reason.as_str())).collect();
-    let excluded: Vec<_> = excluded.iter().map(|reason| (Halves, *reason)).collect();
-    assert_eq!(found, excluded, "{halves:?}");
-    // A later visit knows, and takes the same.
-    let later = known(&aside).0.and_then(|report| report.prefill);
-    assert_eq!(later.map(|prefill| prefill.chosen), Some(chosen), "{halves:?}");
-}
-
-#[test]
-fn halves_are_chosen_if_they_are_right_and_faster_than_floats() {
-    check_halves(Give(5e-3, 15.0), Halves, &[]);
-    check_halves(Give(5e-3, 25.0), Subgroups, &[]);
-    check_halves(Give(5e-3, 19.8), Subgroups, &[]); // A tie.
-    check_halves(NotExist, Subgroups, &[]);
-    check_halves(Nan, Subgroups, &["What they compute is not a number."]);
-    check_halves(NotCompile, Subgroups, &["The GPU refused a plan."]);
-    const WRONG: &str = "They compute wrongly: off by 2.0e-2 standard deviations, where 1e-2 is allowed.";
-    check_halves(Give(2e-2, 1.0), Subgroups, &[WRONG]);
-}
-
-#[test]
-fn whole_numbers_leave_nothing_to_halves() {
-    let does = [Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 20.0)];
-    let (report, asked, _) = try_halves(&MemoryAside::default(), does, Give(0.0, 1.0), Subgroups);
-    assert_eq!((report.chosen, report.prefill, asked), (Int8, None, vec![Plain, Subgroups, Int8]));
-}
-
-#[test]
-fn halves_that_hang_twice_are_excluded_and_no_others_are() {
-    let aside = MemoryAside::default();
-    let visit = |halves| try_halves(&aside, [Give(0.0, 40.0); 3], halves, Subgroups);
-    for (hangs, excluded) in [(Hang, false), (HangAt(2), true), (Give(0.0, 1.0), true)] {
-        let (report, _, found) = visit(hangs);
-        assert_eq!((report.chosen, report.prefill.unwrap().chosen), (Subgroups, Subgroups), "{hangs:?}");
-        let found: Vec<Kernels> = found.iter().map(|it| it.kernels).collect();
-        assert_eq!(found, if excluded { vec![Halves] } else { vec![] }, "{hangs:?}");
-        assert_eq!(known(&aside).0.is_some(), excluded, "{hangs:?}");
-    }
-    // Those that were chosen once, and have taken the page down twice since.
-    let aside = MemoryAside::default();
-    try_halves(&aside, [Give(0.0, 40.0); 3], Give(0.0, 1.0), Subgroups);
-    for known in [true, true, false] {
-        assert_eq!(self::known(&aside).0.is_some(), known);
-        go_down_with(&aside, Halves);
-    }
-}
-
 /// A computer sleeps, a driver is updated, a browser has no time for a page that nobody sees: none of that comes twice.
 #[test]
 fn those_that_hang_or_lose_the_device_twice_are_excluded() {
@@ -459,89 +404,5 @@ fn damaged_notes_are_none() {
         assert_eq!((known(&aside), excluded.len()), ((Some(report), excluded), 1));
         aside.damage(change);
         assert_eq!(known(&aside), (None, Vec::new()), "change {index}");
-    }
-}
-
-fn outline(kv: KvType) -> Outline {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/gguf/tiny-basic-quants.gguf");
-    let bytes = std::fs::read(path).unwrap();
-    let gguf = Gguf::parse(&bytes, bytes.len() as u64).unwrap();
-    Outline::new(&Checkpoint::from_gguf(gguf).unwrap(), kv)
-}
-
-fn gpu(tier: TierChoice) -> Gpu {
-    block_on(Gpu::request(tier)).unwrap()
-}
-
-#[test]
-fn another_device_browser_model_or_shader_has_another_name() {
-    let (gpu, outline_of) = (gpu(TierChoice::Plain), outline);
-    let here = |platform, kv, sources| name(&gpu, platform, &outline_of(kv), sources);
-    let names = [
-        here("a", KvType::F16, 1),
-        here("b", KvType::F16, 1),
-        here("a", KvType::F32, 1),
-        here("a", KvType::F16, 2),
-    ];
-    assert_eq!(names[0], here("a", KvType::F16, 1));
-    for (at, name) in names.iter().enumerate() {
-        assert!(!names[..at].contains(name), "{at}");
-    }
-}
-
-/// Settles a device's kernels, as hardware unless it is not to be.
-fn settle(aside: &MemoryAside, when: Tune, gpu: &Gpu, wish: Wish) -> Tuned {
-    let platform = || "test".to_owned();
-    let tuner = Tuner::new(aside, when, &platform, pause());
-    block_on(tuner.settle(gpu, &outline(KvType::F16), wish))
-}
-
-#[test]
-fn a_gpu_is_tuned_once_and_others_when_it_is_asked_for() {
-    let software = gpu(TierChoice::Auto);
-    let hardware = gpu(TierChoice::Subgroups).as_hardware();
-    let before = kernels(software.tier());
-    let aside = MemoryAside::default();
-    for (when, gpu, wish) in [
-        (Tune::Never, &hardware, Wish::Any),
-        (Tune::Once, &hardware, Wish::Named),
-        (Tune::Never, &software, Wish::Any),
-        (Tune::Once, &software, Wish::Any),
-    ] {
-        assert_eq!(settle(&aside, when, gpu, wish), Tuned::default(), "{when:?}, {wish:?}");
-    }
-    assert_eq!(
-        (aside.names().len(), kernels(software.tier()), kernels(hardware.tier())),
-        (0, before, Subgroups)
-    );
-
-    let first = settle(&aside, Tune::Once, &hardware, Wish::Any);
-    let report = first.report.clone().unwrap();
-    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows);
-    let mut rows = report.rows.iter().chain(many);
-    assert!(rows.all(|row| row.microseconds.is_some_and(|time| time > 0.0)), "{report:?}");
-    let in_halves = report.prefill.as_ref().is_some_and(|prefill| prefill.chosen == Halves);
-    assert_eq!(hardware.arithmetic() == Arithmetic::Halves, in_halves);
-    assert_eq!((kernels(hardware.tier()), &first.excluded), (report.chosen, &Vec::new()));
-    // The same but for what JSON rounds, so they were not tried again.
-    let is_first = |tuned: &Tuned| {
-        let rows = &tuned.report.as_ref().unwrap().rows;
-        let pairs = rows.iter().zip(&report.rows);
-        pairs.into_iter().all(|(a, b)| (a.microseconds.unwrap() - b.microseconds.unwrap()).abs() < 1e-6)
-    };
-    assert!(is_first(&settle(&aside, Tune::Once, &hardware, Wish::Any)));
-    assert!(!is_first(&settle(&aside, Tune::Anew, &hardware, Wish::Any)));
-    assert!(settle(&aside, Tune::Anew, &software, Wish::Any).report.is_some());
-}
-
-#[test]
-fn kernels_that_were_asked_for_by_name_win() {
-    for (tier, expected) in
-        [(TierChoice::Plain, Plain), (TierChoice::Subgroups, Subgroups), (TierChoice::Int8, Int8)]
-    {
-        let gpu = gpu(tier).as_hardware();
-        let tuned = settle(&MemoryAside::default(), Tune::Anew, &gpu, Wish::Named);
-        assert!(tuned.report.is_some());
-        assert_eq!(kernels(gpu.tier()), expected);
     }
 }
