@@ -49,6 +49,9 @@ impl fmt::Debug for Gpu {
     }
 }
 
+/// Lanes that WebGPU allows a subgroup.
+const MOST_LANES: u32 = 128;
+
 /// What the adapter says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -198,6 +201,12 @@ impl Gpu {
     /// What has been asked of the device so far.
     pub fn counts(&self) -> Counts {
         self.counters.get()
+    }
+
+    /// Lanes that a subgroup has at most, as far as the adapter says; else as many as WebGPU allows.
+    pub fn most_lanes(&self) -> u32 {
+        let [_, most] = self.subgroup_sizes;
+        if most == 0 { MOST_LANES } else { most }
     }
 
     /// Fails once the device is lost.

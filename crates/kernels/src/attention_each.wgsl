@@ -1,25 +1,28 @@
-// A token's attention where barriers cost more than reading again: an invocation by itself takes GROUP query heads of
-// one kv head, at most 4, which share every read of K and V, and step.split_len of the positions, a multiple of 16.
-// It takes 16 of them a turn, whose scores are variables: an array would be memory to such a device. A vector of 4 has
-// a value for each head. Sums are combined with those of other splits, as those of attention_split.wgsl are, in base 2:
-// SCALE = log2(e) / sqrt(head_dim).
+// Attention where barriers cost more than reading again: an invocation by itself takes a token's GROUP query heads of one
+// kv head, at most 4, which share every read of K and V. It takes TURN positions a turn, whose scores are variables: an
+// array would be memory to such a device. A vector of 4 has a value for each head. Online softmax is in base 2:
+// SCALE = log2(e) / sqrt(head_dim). Another piece says which positions an invocation takes (`first_position`,
+// `end_position`) and what becomes of its sums (`row_of_sums`, `end_head`).
 
-@group(1) @binding(0) var<uniform> q: array<vec4f, HEADS * QUADS>;  // [heads * head_dim]
 @group(1) @binding(1) var<storage, read> keys: array<Quad>;         // kv.wgsl
 @group(1) @binding(2) var<storage, read> values: array<Quad>;       // kv.wgsl
-@group(1) @binding(3) var<storage, read_write> sums_of: array<vec4f>; // [splits, heads * head_dim]
-@group(1) @binding(4) var<storage, read_write> weight_of: array<vec2f>; // [splits, heads] of (highest, total)
 
 const TURN = 16u;
 const LOWEST = -3.0e38;
 
-@compute @workgroup_size(1, 1, WORKGROUP_SIZE)
+@compute @workgroup_size(1, TOKENS_AT_ONCE, SPLITS_AT_ONCE)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let kv_head = id.x * GROUP / HEADS_PER_KV;
     let first_head = FIRST_HEAD + id.x * GROUP;
-    let split = id.z;
-    let first = split * step.split_len;
-    let end = min(step.position + 1u, first + step.split_len);
+    let token = id.y;
+    let first_query = (token * HEADS + first_head) * QUADS;
+    let row = row_of_sums(token, id.z);
+    let first_sum = (row * HEADS + first_head) * QUADS;
+    let first = first_position(id.z);
+    let end = min(step.position + token + 1u, end_position(id.z));
+    if token >= step.seq_len || first >= end {
+        return;
+    }
     var highest = vec4f(LOWEST);
     var total = vec4f(0.0);
 
@@ -42,10 +45,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         var s15 = masked(start + 15u, end);
         for (var quad = 0u; quad < QUADS; quad++) {
             let queries = mat4x4f(
-                query(first_head, 0u, quad),
-                query(first_head, 1u, quad),
-                query(first_head, 2u, quad),
-                query(first_head, 3u, quad),
+                query(first_query, 0u, quad),
+                query(first_query, 1u, quad),
+                query(first_query, 2u, quad),
+                query(first_query, 3u, quad),
             );
             let at = key_at(kv_head, start, quad);
             let scale_at = key_scale_at(kv_head, start, quad / SPAN);
@@ -112,18 +115,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             sums += outer(value(at + 13u * QUADS, scale_at + 13u * SPANS), s13);
             sums += outer(value(at + 14u * QUADS, scale_at + 14u * SPANS), s14);
             sums += outer(value(at + 15u * QUADS, scale_at + 15u * SPANS), s15);
-            let out = (split * HEADS + first_head) * QUADS + quad;
-            put(0u, out, sums[0], correction.x, start == first);
-            put(1u, out, sums[1], correction.y, start == first);
-            put(2u, out, sums[2], correction.z, start == first);
-            put(3u, out, sums[3], correction.w, start == first);
+            put(0u, first_sum + quad, sums[0], correction.x, start == first);
+            put(1u, first_sum + quad, sums[1], correction.y, start == first);
+            put(2u, first_sum + quad, sums[2], correction.z, start == first);
+            put(3u, first_sum + quad, sums[3], correction.w, start == first);
         }
     }
 
-    if first < end {
-        for (var head = 0u; head < GROUP; head++) {
-            weight_of[split * HEADS + first_head + head] = vec2f(highest[head], total[head]);
-        }
+    for (var head = 0u; head < GROUP; head++) {
+        end_head(row, first_head + head, highest[head], total[head]);
     }
 }
 
@@ -133,11 +133,11 @@ fn masked(position: u32, end: u32) -> vec4f {
     return vec4f(select(LOWEST, 0.0, position < end));
 }
 
-fn query(first_head: u32, head: u32, quad: u32) -> vec4f {
+fn query(first_query: u32, head: u32, quad: u32) -> vec4f {
     if head >= GROUP {
         return vec4f(0.0);
     }
-    return q[(first_head + head) * QUADS + quad] * SCALE;
+    return q[first_query + head * QUADS + quad] * SCALE;
 }
 
 fn key(at: u32, scale_at: u32) -> vec4f {

@@ -1,12 +1,9 @@
 //! Attention of one token, whose positions are split, so that a device is busy though there is one token: each split
 //! comes to sums of its own, and one dispatch more combines them.
 
-use gpu::{
-    Access, Allocator, Constant, Extent, Gpu, GpuError, Kernel, Needs, PlanBuilder, Tensor, Tier,
-    UNIFORM_BYTES, View,
-};
+use gpu::{Access, Allocator, Constant, Extent, GpuError, Kernel, Needs, PlanBuilder, Tensor};
 
-use crate::attention::{self, attention};
+use crate::attention::{self, AttentionForm, EACH_TURN, Each, attention};
 use crate::kv::{Heads, KvCache, POSITION_BLOCK};
 use crate::step::STEP;
 
@@ -16,36 +13,11 @@ const WORKGROUP_SIZE: u32 = 64;
 /// Splits that a workgroup takes, each by an invocation of its own: few, so that two cores have some each early on.
 const EACH_WORKGROUP: usize = 4;
 
-/// Query heads that such an invocation takes at most: a vector has a value for each.
-const EACH_HEADS: usize = 4;
-
-/// Positions that it takes at once. Mirrors `TURN` in `attention_each.wgsl`.
-const EACH_POSITIONS: usize = 16;
-
 /// Positions up to which one workgroup takes all of a token's: fewer are not worth a dispatch more.
 const WHOLE: usize = 128;
 
 /// Into how many splits a token's positions are cut at most.
 const SPLITS: usize = 32;
-
-/// Who takes a split. All forms come to the same; which is fastest depends on the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttentionForm {
-    /// A workgroup, through its memory: for GPUs.
-    Together,
-    /// An invocation, without barriers: for a CPU that stands for a GPU.
-    Each,
-}
-
-impl AttentionForm {
-    /// What this device should use, with the kernels that it is turned to: those for the CPU where it is one, so that a GPU's
-    /// can be counted on it.
-    pub fn of(gpu: &Gpu, heads: Heads) -> AttentionForm {
-        let is_bindable = 4 * heads.q_columns() as u64 <= UNIFORM_BYTES;
-        let is_for_cpu = gpu.tier() == Tier::Int8 && gpu.report().software;
-        if is_for_cpu && is_bindable { AttentionForm::Each } else { AttentionForm::Together }
-    }
-}
 
 /// How the positions of a decoded token are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +35,7 @@ impl Splits {
         let (len, together) = match form {
             AttentionForm::Together if kv_len <= WHOLE => return None,
             AttentionForm::Together => (len_in(POSITION_BLOCK), 1),
-            AttentionForm::Each => (len_in(EACH_POSITIONS), EACH_WORKGROUP),
+            AttentionForm::Each => (len_in(EACH_TURN), EACH_WORKGROUP),
         };
         Some(Splits { workgroups: kv_len.div_ceil(len * together) as u32, len: len as u32 })
     }
@@ -118,33 +90,14 @@ fn together<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, r
 }
 
 fn each<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
-    let heads = cache.heads();
-    let group = heads.group(EACH_HEADS);
-    let [quad, kv] = cache.dtype().wgsl();
-    for part in cache.parts() {
-        let kernel = Kernel {
-            name: "attention_each",
-            wgsl: vec![STEP, quad, kv, include_str!("attention_each.wgsl")],
-            bindings: vec![Access::Uniform, Access::Read, Access::Read, Access::Write, Access::Write],
-            needs: Needs::Nothing,
-        };
-        let mut constants = vec![Constant::U32("WORKGROUP_SIZE", EACH_WORKGROUP as u32)];
-        constants.extend(attention::constants(cache, part, group));
-        let tensors: [View; 5] = [
-            q.rows(0..1),
-            (&part.keys).into(),
-            (&part.values).into(),
-            (&room.sums).into(),
-            (&room.weights).into(),
-        ];
-        let groups = part.kv_heads * heads.heads_per_kv() / group;
-        plan.dispatch(
-            kernel,
-            &constants,
-            &tensors,
-            [Extent::Fixed(groups as u32), Extent::Fixed(1), Extent::Splits],
-        );
-    }
+    let each = Each {
+        piece: include_str!("attention_each_split.wgsl"),
+        q: (Access::Uniform, q.rows(0..1)),
+        outputs: vec![&room.sums, &room.weights],
+        tokens: (1, Extent::Fixed(1)),
+        splits: (EACH_WORKGROUP as u32, Extent::Splits),
+    };
+    each.dispatch(plan, cache);
 }
 
 fn combine<'a>(plan: &mut PlanBuilder<'a>, heads: Heads, room: &'a SplitRoom, out: &'a Tensor) {

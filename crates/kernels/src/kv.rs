@@ -152,6 +152,11 @@ impl KvCache {
         self.heads
     }
 
+    /// Positions that there is room for.
+    pub(crate) fn positions(&self) -> usize {
+        self.positions
+    }
+
     /// How it stores them.
     pub fn dtype(&self) -> KvType {
         self.dtype

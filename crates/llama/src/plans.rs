@@ -14,7 +14,7 @@ use format::Config;
 use gpu::{Allocator, Gpu, GpuError, Plan, PlanBuilder, Tensor};
 use kernels::{
     Attending, AttentionForm, Heads, KvCache, MatmulForm, Normed, Output, SplitRoom, Splits, Stream, argmax,
-    attention, attention_of_one, fills, rms_norm, rope, silu_mul, weigh,
+    attention, attention_of_many, attention_of_one, fills, rms_norm, rope, silu_mul, weigh,
 };
 
 use crate::prepared::Prepared;
@@ -176,7 +176,11 @@ fn prefill<'a>(
     rms_norm(plan, hidden, &layer.input_layernorm, eps, normed);
     layer.qkv_proj.product(plan, form, normed, prepared, Output::Columns(0), qkv);
     rope(plan, qkv, turns, q, cache);
-    attention(plan, q, cache, attended);
+    if form == MatmulForm::Few {
+        attention(plan, q, cache, attended);
+    } else {
+        attention_of_many(plan, AttentionForm::of_many(plan.gpu(), cache), q, cache, attended);
+    }
     layer.o_proj.product(plan, form, attended, prepared, Output::Residual(0), hidden);
 
     // MLP: normalise, widen twice, gate, narrow.

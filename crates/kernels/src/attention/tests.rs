@@ -1,9 +1,17 @@
 use super::*;
+use crate::attention_of_many::is_short;
 use crate::check::{assert_close, gpu, random, run, upload, upload_uniform};
 use crate::kv::{Half, Heads, stored};
-use crate::{AttentionForm, KvType, SplitRoom, Splits, StepParams, attention_of_one};
+use crate::{AttentionForm, KvType, SplitRoom, Splits, StepParams, attention_of_many, attention_of_one};
 use gpu::{Allocator, Gpu};
 use pollster::block_on;
+
+/// Who takes the tokens of a step: each a workgroup, or many of them some form.
+const FORMS: [(&str, Option<AttentionForm>); 3] = [
+    ("few", None),
+    ("many together", Some(AttentionForm::Together)),
+    ("many each", Some(AttentionForm::Each)),
+];
 
 /// `keys` and `values` are `[positions, kv_heads * head_dim]`; token `i` of `q` sees `position + i + 1` of them.
 fn reference(heads: Heads, position: usize, q: &[f32], keys: &[f32], values: &[f32]) -> Vec<f32> {
@@ -64,14 +72,19 @@ fn check_in_parts(heads: Heads, dtype: KvType, position: usize, seq_len: usize, 
     });
 
     let q_gpu = upload_uniform(&gpu, "q", [seq_len + 1, heads.q_columns()], &q);
-    let out = upload(&gpu, "out", [seq_len + 1, heads.q_columns()], &vec![5.0; q.len()]);
     let params = StepParams { position: position as u32, seq_len: seq_len as u32, ..Default::default() };
-    let got = run(&gpu, params, &out, |plan| attention(plan, &q_gpu, &cache, &out));
-
     let computed = seq_len * heads.q_columns();
     let expected = reference(heads, position, &q[..computed], &keys, &values);
-    assert_close("out", &got[..computed], &expected, 2e-5);
-    assert_eq!(got[computed..], vec![5.0; heads.q_columns()], "the token behind the step");
+    let fitting = FORMS.iter().filter(|(_, form)| *form != Some(AttentionForm::Each) || is_short(&cache));
+    for (name, form) in fitting {
+        let out = upload(&gpu, "out", [seq_len + 1, heads.q_columns()], &vec![5.0; q.len()]);
+        let got = run(&gpu, params, &out, |plan| match form {
+            None => attention(plan, &q_gpu, &cache, &out),
+            Some(form) => attention_of_many(plan, *form, &q_gpu, &cache, &out),
+        });
+        assert_close(name, &got[..computed], &expected, 2e-5);
+        assert_eq!(got[computed..], vec![5.0; heads.q_columns()], "{name}: the token behind the step");
+    }
 
     for form in [AttentionForm::Together, AttentionForm::Each] {
         let first = &expected[..heads.q_columns()];
@@ -155,4 +168,15 @@ fn llama_3_1_8b() {
 fn more_query_heads_than_a_workgroup_takes() {
     check(Heads { heads: 24, kv_heads: 1, head_dim: 256 }, KvType::F32, 70, 1);
     check(Heads { heads: 7, kv_heads: 1, head_dim: 128 }, KvType::F32, 5, 2);
+}
+
+#[test]
+fn an_invocation_takes_as_many_positions_as_loops_have_turns() {
+    let gpu = gpu();
+    let heads = Heads { heads: 4, kv_heads: 1, head_dim: 128 };
+    for (positions, expected) in [(64, true), (16_000, true), (16_384, false), (131_072, false)] {
+        let make = |make: &Allocator| KvCache::new(make, heads, KvType::I8, positions, 1 << 30);
+        let cache = block_on(gpu.allocate("kv", make)).unwrap();
+        assert_eq!(is_short(&cache), expected, "{positions}");
+    }
 }
