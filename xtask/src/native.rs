@@ -45,11 +45,11 @@ fn check(what: &str, mut command: Command) -> Tally {
     }
 }
 
-/// All tests of all crates but the worker's, which has nothing to run outside a browser.
+/// All tests of all crates.
 pub(crate) fn test(places: &Places) -> Result<Tally> {
     system::set_up()?;
     let model = demo::model(places)?;
-    let mut tests = cargo(places, &["test", "--workspace", "--exclude", "worker", "--no-fail-fast"]);
+    let mut tests = cargo(places, &["test", "--workspace", "--no-fail-fast"]);
     let vocabulary = llama_vocabulary::file(places)?;
     let tests_env = system::with_lavapipe(&mut tests)?;
     tests_env.env("PRONK_DEMO_MODEL", model).env("PRONK_LLAMA_TOKENIZER", vocabulary);

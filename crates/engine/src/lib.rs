@@ -13,9 +13,9 @@
 mod backend;
 mod benchmark;
 mod bytes;
-mod deputy;
 mod device;
 mod error;
+mod far_layers;
 mod folder;
 mod gate;
 mod generate;
@@ -39,9 +39,9 @@ mod tune;
 
 pub use backend::Backend;
 pub use cpu::simd::Deputy;
-pub use deputy::{Line, LineAnswer};
 pub use device::Device;
 pub use error::EngineError;
+pub use far_layers::{Line, LineAnswer};
 pub use generate::{Answer, GenerateEvent};
 pub use gpu::Pause;
 pub use kept::{forget, is_kept};

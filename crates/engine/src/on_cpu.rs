@@ -6,7 +6,7 @@ use format::Sampling;
 use llama::{Chosen, NOT_A_NUMBER};
 
 use crate::EngineError;
-use crate::deputy::{self, Deputy, Line};
+use crate::far_layers::{self, FarLayers, Line};
 
 /// Most tokens that a step takes: as many as the GPU's, for as many are read for one look at the weights.
 const CHUNK: usize = 128;
@@ -33,7 +33,7 @@ pub struct OnCpu {
 
 #[derive(Debug)]
 enum Model {
-    Simd(Box<cpu::simd::Model>, Option<Deputy>),
+    Simd(Box<cpu::simd::Model>, Option<FarLayers>),
     Reference(Box<cpu::Model>),
 }
 
@@ -73,11 +73,11 @@ impl OnCpu {
 
     pub(crate) fn rewind(&mut self, position: usize) {
         match &mut self.model {
-            Model::Simd(model, deputy) => {
+            Model::Simd(model, far) => {
                 // Before each prompt it is asked for what is mostly so already.
                 if position < model.position() {
                     model.rewind(position);
-                    deputy.iter_mut().for_each(|deputy| deputy.rewind(position));
+                    far.iter_mut().for_each(|far| far.rewind(position));
                 }
             }
             Model::Reference(model) => model.rewind(position),
@@ -93,17 +93,17 @@ impl OnCpu {
     pub(crate) fn chunk(&self) -> usize {
         match self.model {
             Model::Simd(_, None) => CHUNK,
-            Model::Simd(_, Some(_)) => deputy::CHUNK,
+            Model::Simd(_, Some(_)) => far_layers::CHUNK,
             Model::Reference(_) => REFERENCE_CHUNK,
         }
     }
 
     /// Gives half of the layers to whoever is at the other end of the line, unless somebody has them.
     pub(crate) async fn share(&mut self, line: Box<dyn Line>) -> Result<(), EngineError> {
-        if let Model::Simd(model, deputy @ None) = &mut self.model
+        if let Model::Simd(model, far @ None) = &mut self.model
             && let Some(half) = model.give_half()
         {
-            *deputy = Some(Deputy::appoint(line, half).await?);
+            *far = Some(FarLayers::hand_over(line, half).await?);
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl OnCpu {
     /// Reads `ids` without asking what follows them.
     pub(crate) async fn read(&mut self, ids: &[u32]) -> Result<(), EngineError> {
         match &mut self.model {
-            Model::Simd(model, deputy) => drop(forward(model, deputy, ids, Wanted::Nothing).await?),
+            Model::Simd(model, far) => drop(forward(model, far, ids, Wanted::Nothing).await?),
             Model::Reference(model) => ids.iter().for_each(|id| drop(model.forward(*id))),
         }
         self.seen.extend(ids);
@@ -125,8 +125,8 @@ impl OnCpu {
     /// Reads `ids`, and chooses what follows them.
     pub(crate) async fn choose(&mut self, ids: &[u32]) -> Result<Chosen, EngineError> {
         self.logits = match &mut self.model {
-            Model::Simd(model, deputy) => {
-                let x = forward(model, deputy, ids, Wanted::Last).await?;
+            Model::Simd(model, far) => {
+                let x = forward(model, far, ids, Wanted::Last).await?;
                 model.logits(&x)
             }
             Model::Reference(model) => ids.iter().map(|id| model.forward(*id)).last().unwrap_or_default(),
@@ -184,8 +184,8 @@ impl OnCpu {
     /// Takes `ids`, and computes the logits after each of them.
     async fn forward_each(&mut self, ids: &[u32]) -> Result<(), EngineError> {
         self.logits = match &mut self.model {
-            Model::Simd(model, deputy) => {
-                let x = forward(model, deputy, ids, Wanted::Each).await?;
+            Model::Simd(model, far) => {
+                let x = forward(model, far, ids, Wanted::Each).await?;
                 model.logits(&x)
             }
             Model::Reference(model) => ids.iter().flat_map(|id| model.forward(*id)).collect(),
@@ -202,13 +202,13 @@ impl OnCpu {
 /// The stream after all layers of those of `ids` that are wanted.
 async fn forward(
     model: &mut cpu::simd::Model,
-    deputy: &mut Option<Deputy>,
+    far: &mut Option<FarLayers>,
     ids: &[u32],
     wanted: Wanted,
 ) -> Result<Vec<f32>, EngineError> {
     let x = model.forward(ids, wanted)?;
-    match deputy {
-        Some(deputy) => deputy.forward(&x, wanted).await,
+    match far {
+        Some(far) => far.forward(&x, wanted).await,
         None => Ok(x),
     }
 }

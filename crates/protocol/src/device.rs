@@ -22,6 +22,28 @@ pub enum Kernels {
     Reference,
 }
 
+impl Kernels {
+    /// How people name them, after the word itself.
+    pub fn words(self) -> &'static str {
+        match self {
+            Kernels::Plain => "without subgroups",
+            Kernels::Subgroups => "with subgroups",
+            Kernels::Int8 | Kernels::Halves => self.numbers(),
+            Kernels::Simd => "of the processor",
+            Kernels::Reference => "of the reference",
+        }
+    }
+
+    /// What they multiply in, as people say it.
+    pub fn numbers(self) -> &'static str {
+        match self {
+            Kernels::Plain | Kernels::Subgroups | Kernels::Reference => "in floats",
+            Kernels::Int8 | Kernels::Simd => "in whole numbers",
+            Kernels::Halves => "in halves",
+        }
+    }
+}
+
 /// The device a model runs on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceReport {

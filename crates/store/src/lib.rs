@@ -47,7 +47,7 @@ pub use pieces::Pieces;
 pub use record::Record;
 pub use source::{MemorySource, Source, check_version};
 pub use speed::Speed;
-pub use store::{MemoryStore, NoStore, Store};
+pub use store::{KeepsNothing, MemoryStore, NoStore, Store};
 
 /// Bytes of every piece but the last: one HTTP request, one stored value, one hash.
 ///

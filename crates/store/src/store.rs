@@ -47,22 +47,31 @@ pub trait Store {
     async fn breathe(&self) {}
 }
 
-/// Keeps nothing: for files that are on this machine already.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoStore;
+/// A [`Store`] that keeps nothing: for files that are on this machine already. It says only where bytes wait.
+#[allow(async_fn_in_trait, reason = "browsers run everything on one thread, so no caller wants Send futures")]
+pub trait KeepsNothing {
+    /// As [`Store::Held`].
+    type Held: Held;
 
-impl Store for NoStore {
-    type Held = Vec<u8>;
+    /// As [`Store::hold`].
+    fn hold(&self, bytes: Vec<u8>) -> Self::Held;
 
-    fn hold(&self, bytes: Vec<u8>) -> Vec<u8> {
-        bytes
+    /// As [`Store::breathe`].
+    async fn breathe(&self) {}
+}
+
+impl<N: KeepsNothing> Store for N {
+    type Held = N::Held;
+
+    fn hold(&self, bytes: Vec<u8>) -> N::Held {
+        KeepsNothing::hold(self, bytes)
     }
 
-    async fn piece(&self, _model: &str, _index: u32) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn piece(&self, _model: &str, _index: u32) -> Result<Option<N::Held>, StoreError> {
         Ok(None)
     }
 
-    async fn keep_piece(&self, _model: &str, _index: u32, _bytes: &Vec<u8>) -> Result<(), StoreError> {
+    async fn keep_piece(&self, _model: &str, _index: u32, _bytes: &N::Held) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -80,6 +89,22 @@ impl Store for NoStore {
 
     fn keeps(&self) -> bool {
         false
+    }
+
+    async fn breathe(&self) {
+        KeepsNothing::breathe(self).await;
+    }
+}
+
+/// Keeps nothing; what waits does so in the program's memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoStore;
+
+impl KeepsNothing for NoStore {
+    type Held = Vec<u8>;
+
+    fn hold(&self, bytes: Vec<u8>) -> Vec<u8> {
+        bytes
     }
 }
 

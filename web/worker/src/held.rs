@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use js_sys::Uint8Array;
-use store::{Held, Record, Store, StoreError};
+use store::{Held, KeepsNothing};
 
 use crate::fetch::append;
 use crate::port::breathe;
@@ -30,38 +30,14 @@ impl Held for InBrowser {
     }
 }
 
-/// Keeps nothing: for files that are on this machine already.
+/// Keeps nothing; what waits does so in the browser's memory.
 pub(crate) struct NotKept;
 
-impl Store for NotKept {
+impl KeepsNothing for NotKept {
     type Held = InBrowser;
 
     fn hold(&self, bytes: Vec<u8>) -> InBrowser {
         InBrowser::new(&bytes)
-    }
-
-    async fn piece(&self, _model: &str, _index: u32) -> Result<Option<InBrowser>, StoreError> {
-        Ok(None)
-    }
-
-    async fn keep_piece(&self, _model: &str, _index: u32, _bytes: &InBrowser) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn record(&self, _model: &str) -> Result<Option<Record>, StoreError> {
-        Ok(None)
-    }
-
-    async fn keep_record(&self, _model: &str, _record: &Record) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn forget(&self, _model: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn keeps(&self) -> bool {
-        false
     }
 
     async fn breathe(&self) {

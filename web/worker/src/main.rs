@@ -24,6 +24,8 @@ mod request_device;
 mod session;
 #[cfg(target_arch = "wasm32")]
 mod site;
+#[cfg(any(target_arch = "wasm32", test))]
+mod work;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {

@@ -1,11 +1,10 @@
 //! One request after the other; Stop is heard in between.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use engine::{Backend, Engine, EngineError, GenerateEvent, Origin, StopFlag, Tune, Tuner};
 use futures_util::StreamExt;
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::abortable;
 use protocol::{
     BenchmarkProgress, BenchmarkReport, BenchmarkStage, Conversation, Device, Event, Failure, FailureKind,
     GenerateOptions, LoadOptions, ModelSource, Request, Trials,
@@ -21,26 +20,11 @@ use crate::nudge;
 use crate::port::{Letter, breathe, letters, tell, user_agent};
 use crate::request_device::vendor_and_architecture;
 use crate::site::Site;
-
-/// How what is being worked on can be ended.
-#[derive(Clone, Default)]
-struct Work(Rc<RefCell<Stops>>);
-
-#[derive(Default)]
-struct Stops {
-    load: Option<AbortHandle>,
-    answer: StopFlag,
-    /// Of what is done while nothing is asked for: every request ends it.
-    beginning: StopFlag,
-    /// Requests heard so far that end what came before them.
-    heard: u32,
-    /// Requests heard whose turn has not come.
-    waiting: u32,
-}
+use crate::work::Work;
 
 /// Hears requests for as long as the worker lives.
 pub(crate) async fn run() {
-    let work = Work::default();
+    let work = Work::new(Rc::new(|| Box::pin(breathe())));
     let heard = work.clone();
     let mut letters = letters(move |request| heard.hear(request));
     let store = IndexedDb::default();
@@ -49,57 +33,6 @@ pub(crate) async fn run() {
     while let Some(letter) = letters.next().await {
         session.handle(letter).await;
     }
-}
-
-impl Work {
-    /// Stop ends what is going on at once; so does a new load. Gives the number of such requests up to this one.
-    fn hear(&self, request: &Request) -> u32 {
-        let mut stops = self.0.borrow_mut();
-        stops.beginning.stop();
-        stops.waiting += 1;
-        if matches!(request, Request::Stop | Request::Load { .. }) {
-            stops.heard = stops.heard.wrapping_add(1);
-            stops.answer.stop();
-            if let Some(load) = &stops.load {
-                load.abort();
-            }
-        }
-        stops.heard
-    }
-
-    /// The turn of the next request has come.
-    fn begin_turn(&self) {
-        self.0.borrow_mut().waiting -= 1;
-    }
-
-    /// Whether a request was ended before its turn came, while an earlier one was still being worked on.
-    fn is_over(&self, heard: u32) -> bool {
-        self.0.borrow().heard != heard
-    }
-
-    /// What is asked already need not wait for it.
-    fn begin_beginning(&self) -> StopFlag {
-        let flag = breathing();
-        let mut stops = self.0.borrow_mut();
-        if stops.waiting > 0 {
-            flag.stop();
-        }
-        stops.beginning = flag.clone();
-        flag
-    }
-
-    fn begin_answer(&self, heard: u32) -> StopFlag {
-        let flag = breathing();
-        if self.is_over(heard) {
-            flag.stop();
-        }
-        self.0.borrow_mut().answer = flag.clone();
-        flag
-    }
-}
-
-fn breathing() -> StopFlag {
-    StopFlag::with_breath(Rc::new(|| Box::pin(breathe())))
 }
 
 struct Session {
@@ -151,12 +84,12 @@ impl Session {
         let device = options.device;
         let tuner = tuner(&self.store, Tune::Once);
         let (load, handle) = abortable(load(source, options, files, &self.store, &tuner));
-        self.work.0.borrow_mut().load = Some(handle);
+        self.work.begin_load(handle);
         let loaded = load.await;
         if loaded.is_err() {
             tuner.take_back().await;
         }
-        self.work.0.borrow_mut().load = None;
+        self.work.end_load();
         match loaded {
             Ok(Ok(mut engine)) => {
                 if let Some(pause) = nudge::pause() {

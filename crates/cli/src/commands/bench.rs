@@ -4,13 +4,14 @@
 //! `[{"name": "decode", "value": 7.1, "unit": "tok/s", "least": 6.9, "most": 7.2}]`, speeds as medians.
 //! Counts also say how high they may be (`wanted`): they are the same on every device.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Instant;
 
 use anyhow::Result;
 use engine::{Backend, DEFAULT_CONTEXT, Device, Engine, LoadOptions, Speculate, Tune};
 use gpu::{Counts, Tier, TierChoice};
-use protocol::Kernels;
+use protocol::TuningRow;
 use serde::Serialize;
 
 use crate::args::BenchArgs;
@@ -49,7 +50,7 @@ const MIB: f64 = (1 << 20) as f64;
 
 #[derive(Debug, Serialize)]
 struct Row {
-    name: &'static str,
+    name: Cow<'static, str>,
     value: f64,
     unit: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,20 +122,10 @@ fn tuned(options: LoadOptions, args: &BenchArgs) -> (LoadOptions, Tune) {
 /// What a token takes in one layer by each kind of kernels, alone and among many, if they were tried.
 fn layers(engine: &Engine) -> Vec<Row> {
     let Some(report) = engine.tuning() else { return Vec::new() };
-    let row =
-        |name: &'static str, row: &protocol::TuningRow| Some(Row::figure(name, row.microseconds?, "µs"));
-    let alone = report.rows.iter().filter_map(|it| {
-        let name = match it.kernels {
-            Kernels::Subgroups => "a layer, with subgroups",
-            Kernels::Int8 => "a layer, in whole numbers",
-            _ => "a layer, without subgroups",
-        };
-        row(name, it)
-    });
-    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows).filter_map(|it| {
-        let is_halves = it.kernels == Kernels::Halves;
-        row(if is_halves { "of many, a layer, in halves" } else { "of many, a layer, in floats" }, it)
-    });
+    let row = |name: String, row: &TuningRow| Some(Row::figure(name, row.microseconds?, "µs"));
+    let alone = report.rows.iter().filter_map(|it| row(format!("a layer, {}", it.kernels.words()), it));
+    let many = report.prefill.iter().flat_map(|prefill| &prefill.rows);
+    let many = many.filter_map(|it| row(format!("of many, a layer, {}", it.kernels.numbers()), it));
     alone.chain(many).collect()
 }
 
@@ -214,8 +205,8 @@ fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {
 }
 
 impl Row {
-    fn figure(name: &'static str, value: f64, unit: &'static str) -> Row {
-        Row { name, value, unit, wanted: None, least: None, most: None }
+    fn figure(name: impl Into<Cow<'static, str>>, value: f64, unit: &'static str) -> Row {
+        Row { name: name.into(), value, unit, wanted: None, least: None, most: None }
     }
 
     /// The median of several runs, between the slowest and the fastest.

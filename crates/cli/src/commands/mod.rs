@@ -14,8 +14,6 @@ mod text;
 mod tuning;
 mod verify;
 
-pub(crate) use tuning::kernels_name;
-
 use anyhow::Result;
 
 use crate::args::Command;

@@ -4,35 +4,18 @@ use std::fmt::Write;
 
 use protocol::{Kernels, PrefillReport, TuningReport, TuningRow, Verdict};
 
-/// How people name kernels, after the word itself.
-pub(crate) fn kernels_name(kernels: Kernels) -> &'static str {
-    match kernels {
-        Kernels::Plain => "without subgroups",
-        Kernels::Subgroups => "with subgroups",
-        Kernels::Int8 => "in whole numbers",
-        Kernels::Halves => "in halves",
-        Kernels::Simd => "of the processor",
-        Kernels::Reference => "of the reference",
-    }
-}
-
 /// A line for each kind of kernels, and the one that was chosen; then the same for many tokens.
 pub(super) fn table(report: &TuningReport) -> String {
     let mut table = format!("kernels, tried in {:.1} s on one made-up layer\n", report.seconds);
     for row in &report.rows {
-        add_line(&mut table, kernels_name(row.kernels), row, report.chosen);
+        add_line(&mut table, row.kernels.words(), row, report.chosen);
     }
     if let Some(PrefillReport { rows, chosen, tokens }) = &report.prefill {
         for row in rows {
-            add_line(&mut table, &format!("{tokens} tokens, {}", numbers_name(row.kernels)), row, *chosen);
+            add_line(&mut table, &format!("{tokens} tokens, {}", row.kernels.numbers()), row, *chosen);
         }
     }
     table
-}
-
-/// What many tokens are multiplied in.
-fn numbers_name(kernels: Kernels) -> &'static str {
-    if kernels == Kernels::Halves { "in halves" } else { "in floats" }
 }
 
 fn add_line(table: &mut String, name: &str, row: &TuningRow, chosen: Kernels) {

@@ -21,7 +21,6 @@ use protocol::Excluded;
 use store::{Files, NoStore, Store};
 
 use crate::args::{GuessArgs, ModelArgs};
-use crate::commands::kernels_name;
 use crate::location::Location;
 use crate::output::tell;
 use crate::progress::LoadBar;
@@ -89,7 +88,7 @@ pub(crate) fn load_tuned(model: &ModelArgs, options: LoadOptions, when: Tune) ->
         tell(&format!("pronk: {warning}"));
     }
     for Excluded { kernels, reason } in &engine.device().excluded {
-        tell(&format!("pronk: Kernels {} are not used on this device. {reason}", kernels_name(*kernels)));
+        tell(&format!("pronk: Kernels {} are not used on this device. {reason}", kernels.words()));
     }
     if let Some(failure) = engine.not_stored() {
         tell(&format!("pronk: The model runs, but was not kept for the next time. {}", failure.message));

@@ -33,16 +33,14 @@ pub struct Order(Vec<u8>);
 impl Order {
     /// To take these layers over.
     pub fn take_over(layers: Layers) -> impl Iterator<Item = Order> {
-        let mut begin = Packing::default();
-        begin.count(BEGIN as usize);
+        let mut begin = Packing::of(BEGIN);
         begin.count(layers.shape.hidden_size);
         begin.count(layers.shape.intermediate_size);
         begin.all(&[layers.shape.rms_norm_eps]);
         begin.count(layers.position);
         begin.all(&layers.inv_freq);
         let each = layers.layers.into_iter().map(|(weights, cache)| {
-            let mut layer = Packing::default();
-            layer.count(LAYER as usize);
+            let mut layer = Packing::of(LAYER);
             layer.layer(&weights);
             layer.cache(&cache);
             layer
@@ -52,8 +50,7 @@ impl Order {
 
     /// To take the stream of a step through the layers, `[tokens, hidden_size]`.
     pub fn forward(x: &[f32], wanted: Wanted) -> Order {
-        let mut forward = Packing::default();
-        forward.count(FORWARD as usize);
+        let mut forward = Packing::of(FORWARD);
         forward.count(wanted as usize);
         forward.all(x);
         Order(forward.bytes())
@@ -61,8 +58,7 @@ impl Order {
 
     /// To forget the tokens from `position` on.
     pub fn rewind(position: usize) -> Order {
-        let mut rewind = Packing::default();
-        rewind.count(REWIND as usize);
+        let mut rewind = Packing::of(REWIND);
         rewind.count(position);
         Order(rewind.bytes())
     }
@@ -127,20 +123,20 @@ impl Deputy {
 }
 
 fn answer(stream: Result<Vec<f32>, CpuError>) -> Result<Vec<u8>, CpuError> {
-    let mut answer = Packing::default();
     match stream {
         Ok(x) => {
-            answer.count(DONE as usize);
+            let mut answer = Packing::of(DONE);
             answer.all(&x);
+            Ok(answer.bytes())
         }
         Err(CpuError::ContextOutOfMemory { tokens, bytes }) => {
-            answer.count(NO_MEMORY as usize);
+            let mut answer = Packing::of(NO_MEMORY);
             answer.count(tokens);
             answer.all(&[bytes]);
+            Ok(answer.bytes())
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     }
-    Ok(answer.bytes())
 }
 
 #[cfg(test)]

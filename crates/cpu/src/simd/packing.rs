@@ -17,10 +17,15 @@ const BYTES: usize = FLOATS.len();
 const NIBBLES: usize = BYTES + 1;
 
 /// Bytes in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Packing(Vec<u8>);
 
 impl Packing {
+    /// Begins with a number that says what follows.
+    pub(super) fn of(kind: u32) -> Packing {
+        Packing(kind.to_le_bytes().to_vec())
+    }
+
     pub(super) fn bytes(self) -> Vec<u8> {
         self.0
     }

@@ -2,6 +2,7 @@
 
 mod device;
 mod halves;
+mod timing;
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -56,6 +57,8 @@ struct FakeStand {
     /// What halves do beside [`FLOATS`].
     halves: Does,
     asked: Rc<RefCell<Vec<Kernels>>>,
+    /// What was timed, and what it took.
+    runs: Rc<RefCell<Vec<(Kernels, f64)>>>,
     timed: usize,
     /// Whether they hang.
     hangs: Rc<Cell<bool>>,
@@ -64,6 +67,11 @@ struct FakeStand {
 }
 
 impl FakeStand {
+    fn new(does: [Does; 3], halves: Does, stop: &StopFlag) -> FakeStand {
+        let (asked, runs, hangs) = (Rc::default(), Rc::default(), Rc::default());
+        FakeStand { does, halves, asked, runs, timed: 0, hangs, stop: stop.clone() }
+    }
+
     fn does(&self, round: Round, kernels: Kernels) -> Does {
         if kernels == Halves {
             return self.halves;
@@ -101,7 +109,11 @@ impl Stand for FakeStand {
 
     async fn seconds(&mut self, round: Round, kernels: Kernels, times: usize) -> Result<f64, Fault> {
         match self.does(round, kernels) {
-            Give(_, microseconds) => Ok(microseconds * 1e-6 * times as f64),
+            Give(_, microseconds) => {
+                let seconds = microseconds * 1e-6 * times as f64;
+                self.runs.borrow_mut().push((kernels, seconds));
+                Ok(seconds)
+            }
             HangAt(time) => {
                 self.timed += 1;
                 if self.timed == time { self.hang().await } else { Ok(RUN) }
@@ -134,9 +146,9 @@ fn try_halves(
     halves: Does,
     untried: Kernels,
 ) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
-    let (asked, underway) = (Rc::default(), Underway::default());
-    let (hangs, stop) = (Rc::default(), StopFlag::default());
-    let stand = FakeStand { does, halves, asked: Rc::clone(&asked), timed: 0, hangs, stop };
+    let underway = Underway::default();
+    let stand = FakeStand::new(does, halves, &StopFlag::default());
+    let asked = stand.asked.clone();
     let mut book = block_on(Book::open(aside, &underway, "here"));
     let trials = Trials::new(stand, &mut book, SOON, pause(), &StopFlag::default());
     let report = block_on(trials.run(untried)).unwrap();
@@ -199,8 +211,6 @@ fn those_that_do_not_compile_are_excluded() {
     check([Give(0.0, 50.0), NotCompile, NotCompile], Plain, &[(Subgroups, REFUSED), (Int8, REFUSED)]);
 }
 
-/// Whether many tokens are multiplied in halves, and what is excluded.
-#[track_caller]
 /// A computer sleeps, a driver is updated, a browser has no time for a page that nobody sees: none of that comes twice.
 #[test]
 fn those_that_hang_or_lose_the_device_twice_are_excluded() {
@@ -249,15 +259,9 @@ fn none_that_are_excluded_are_chosen_while_there_are_others() {
 
 /// A visit in which kernels hang and nobody waits: what tried them is let go of, or the page goes down.
 fn let_go_of(aside: &MemoryAside, does: [Does; 3]) -> Underway {
-    let (underway, hangs) = (Underway::default(), Rc::<Cell<bool>>::default());
-    let stand = FakeStand {
-        does,
-        halves: NotExist,
-        asked: Rc::default(),
-        timed: 0,
-        hangs: hangs.clone(),
-        stop: StopFlag::default(),
-    };
+    let underway = Underway::default();
+    let stand = FakeStand::new(does, NotExist, &StopFlag::default());
+    let hangs = stand.hangs.clone();
     {
         let mut book = block_on(Book::open(aside, &underway, "here"));
         let endless: Pause = Rc::new(|| Box::pin(pending()));
@@ -307,14 +311,7 @@ fn trials_that_are_stopped_end_at_once_and_change_nothing() {
         let before = try_with(&aside, [Give(0.0, 50.0), Give(0.0, 40.0), NotExist], Subgroups).0;
         for _ in 0..2 {
             let (underway, stop) = (Underway::default(), StopFlag::default());
-            let stand = FakeStand {
-                does,
-                halves: NotExist,
-                asked: Rc::default(),
-                timed: 0,
-                hangs: Rc::default(),
-                stop: stop.clone(),
-            };
+            let stand = FakeStand::new(does, NotExist, &stop);
             let mut book = block_on(Book::open(&aside, &underway, "here"));
             let trials = Trials::new(stand, &mut book, Duration::MAX, pause(), &stop);
             assert_eq!(block_on(trials.run(Subgroups)), None, "{does:?}");

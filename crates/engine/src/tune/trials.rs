@@ -15,11 +15,16 @@ use super::within::within;
 use crate::StopFlag;
 use crate::error::EngineError;
 
-/// Seconds that may be spent on timing in a round.
-const BUDGET: f64 = 0.7;
+/// Seconds that may be spent on timing in all.
+const BUDGET: f64 = 1.0;
 
-/// A run takes so long that the way to the GPU and back counts little, and no driver loses patience.
-const RUN_SECONDS: f64 = 0.03;
+/// Those of them for a token alone. What it leaves is for many: there are two kinds then, and not three.
+const DECODE_BUDGET: f64 = 0.6;
+
+/// A run takes so long that the way to the GPU and back counts little, and no driver loses patience. Doubling until one does
+/// takes less than four times as long, and a run then less than twice: three turns at least fit the budget, unless already
+/// a layer by itself takes too long.
+const RUN_SECONDS: f64 = 0.02;
 
 /// Most layers in a run.
 const MOST_TIMES: usize = 512;
@@ -35,7 +40,7 @@ pub(super) struct Trials<'t, 'a, S, A> {
     pause: Pause,
     stop: StopFlag,
     round: Round,
-    /// Seconds of timing in this round so far.
+    /// Seconds of timing so far.
     spent: f64,
 }
 
@@ -103,7 +108,7 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
 
     /// What comes of a round. None if it was stopped.
     async fn rows(&mut self, round: Round) -> Option<Vec<TuningRow>> {
-        (self.round, self.spent) = (round, 0.0);
+        self.round = round;
         let (mut found, mut reference) = (Vec::new(), None);
         for kernels in round.kernels() {
             found.push(self.check(kernels, &mut reference).await);
@@ -192,7 +197,7 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
                 return;
             }
             let turn: f64 = found.iter().filter_map(|found| found.run.as_ref()).map(|run| run.seconds).sum();
-            if self.spent + turn > BUDGET {
+            if self.spent + turn > self.budget() {
                 return;
             }
             for found in found.iter_mut() {
@@ -208,6 +213,14 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
                     Err(fault) => (found.verdict, found.run) = (self.blame(found.kernels, fault), None),
                 }
             }
+        }
+    }
+
+    /// What may have been spent by the end of this round.
+    fn budget(&self) -> f64 {
+        match self.round {
+            Round::Decode => DECODE_BUDGET,
+            Round::Prefill(_) => BUDGET,
         }
     }
 

@@ -108,19 +108,16 @@ fn accuracy(report: &AccuracyReport) -> String {
 
 fn facts(report: &BenchmarkReport) -> Vec<(&'static str, String)> {
     let BenchmarkReport { model, device, adapter, .. } = report;
-    let kernels = match device.kernels {
-        Kernels::Subgroups => "the GPU, with subgroups",
-        Kernels::Plain => "the GPU, without subgroups",
-        Kernels::Int8 => "the GPU, in whole numbers",
-        Kernels::Halves => "the GPU, in halves",
-        Kernels::Simd => "the processor’s vector instructions",
-        Kernels::Reference => "the processor, slowly",
+    let (computer, kernels) = match device.kernels {
+        Kernels::Simd => ("the processor’s vector instructions", ""),
+        Kernels::Reference => ("the processor, slowly", ""),
+        of_gpu => ("the GPU, ", of_gpu.words()),
     };
     let software = if device.software { "; software stands for it" } else { "" };
     let mut facts = vec![
         ("Model", format!("{}, {}, {}", model.name, model.quantization, bytes(model.bytes))),
         ("Device", device.adapter.clone()),
-        ("Computed by", format!("{kernels}{software}")),
+        ("Computed by", format!("{computer}{kernels}{software}")),
     ];
     if let Some(adapter) = adapter {
         facts.extend(adapter.vendor.clone().map(|vendor| ("Vendor", vendor)));

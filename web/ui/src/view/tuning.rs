@@ -7,12 +7,10 @@ use crate::state::Loaded;
 
 /// A table: each kind of kernels, whether they are right, and how fast they are; then the same for many tokens at once.
 pub(super) fn tuning(report: &TuningReport) -> Html {
-    let row = |row: &TuningRow| tuning_row(name(row.kernels).to_owned(), row, report.chosen);
+    let row = |row: &TuningRow| tuning_row(row.kernels.words().to_owned(), row, report.chosen);
     let many = |PrefillReport { rows, chosen, tokens }: &PrefillReport| {
-        let row = |row: &TuningRow| {
-            let numbers = if row.kernels == Kernels::Halves { "halves" } else { "floats" };
-            tuning_row(format!("{tokens} tokens, in {numbers}"), row, *chosen)
-        };
+        let row =
+            |row: &TuningRow| tuning_row(format!("{tokens} tokens, {}", row.kernels.numbers()), row, *chosen);
         html! { <tbody>{ for rows.iter().map(row) }</tbody> }
     };
     html! {
@@ -49,26 +47,14 @@ fn tuning_row(name: String, row: &TuningRow, chosen: Kernels) -> Html {
 pub(super) fn excluded_note(loaded: Option<&Loaded>) -> Html {
     let Some(loaded) = loaded else { return Html::default() };
     let line = |Excluded { kernels, reason }: &Excluded| {
-        // Of ASCII alone: Unicode's table of small letters would be a fortieth of the page's download.
         html! {
             <p class="slow" data-testid="excluded">
-                { format!("Kernels {} are not used on this device. ", name(*kernels).to_ascii_lowercase()) }
+                { format!("Kernels {} are not used on this device. ", kernels.words()) }
                 <bdi>{ reason }</bdi>
             </p>
         }
     };
     html! { <>{ for loaded.device.excluded.iter().map(line) }</> }
-}
-
-fn name(kernels: Kernels) -> &'static str {
-    match kernels {
-        Kernels::Plain => "Without subgroups",
-        Kernels::Subgroups => "With subgroups",
-        Kernels::Int8 => "In whole numbers",
-        Kernels::Halves => "In halves",
-        Kernels::Simd => "Of the processor",
-        Kernels::Reference => "Of the reference",
-    }
 }
 
 fn verdict(verdict: &Verdict) -> String {

@@ -2,6 +2,8 @@
 
 use super::*;
 
+/// Whether many tokens are multiplied in halves, and what is excluded.
+#[track_caller]
 fn check_halves(halves: Does, chosen: Kernels, excluded: &[&str]) {
     let does = [Give(0.0, 50.0), Give(1e-4, 40.0), Give(1e-3, 60.0)];
     let aside = MemoryAside::default();

@@ -28,21 +28,21 @@ const MOST_UNANSWERED: usize = 2;
 /// half: 122 tokens are read fastest so.
 pub(crate) const CHUNK: usize = 16;
 
-/// Who computes the later half of the layers.
-pub(crate) struct Deputy {
+/// The later half of the layers, which a deputy has: the end of the line at which orders are given.
+pub(crate) struct FarLayers {
     line: Box<dyn Line>,
     unanswered: usize,
 }
 
-impl Deputy {
+impl FarLayers {
     /// Hands layers over, once there is somebody who takes them.
-    pub(crate) async fn appoint(line: Box<dyn Line>, layers: Layers) -> Result<Deputy, EngineError> {
-        let mut deputy = Deputy { line, unanswered: 0 };
+    pub(crate) async fn hand_over(line: Box<dyn Line>, layers: Layers) -> Result<FarLayers, EngineError> {
+        let mut far = FarLayers { line, unanswered: 0 };
         for order in Order::take_over(layers) {
-            deputy.tell(order).await?;
+            far.tell(order).await?;
         }
-        deputy.settle(0).await?;
-        Ok(deputy)
+        far.settle(0).await?;
+        Ok(far)
     }
 
     /// Takes the stream of a step through its layers, `[tokens, hidden_size]`, and gives what is wanted of it. Does not wait
@@ -84,8 +84,8 @@ impl Deputy {
     }
 }
 
-impl fmt::Debug for Deputy {
+impl fmt::Debug for FarLayers {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.debug_struct("Deputy").field("unanswered", &self.unanswered).finish_non_exhaustive()
+        formatter.debug_struct("FarLayers").field("unanswered", &self.unanswered).finish_non_exhaustive()
     }
 }
