@@ -5,7 +5,11 @@ use gpu::{Access, Allocator, Constant, Extent, GpuError, Kernel, Needs, PlanBuil
 
 use crate::attention::{self, AttentionForm, EACH_TURN, Each, attention};
 use crate::kv::{Heads, KvCache, POSITION_BLOCK};
+use crate::quantize::{Quantized, quantize, quantize_splits};
 use crate::step::STEP;
+
+/// What combines splits.
+pub(crate) const COMBINED: &str = include_str!("attention_combined.wgsl");
 
 /// Of the kernel that combines.
 const WORKGROUP_SIZE: u32 = 64;
@@ -58,8 +62,17 @@ impl SplitRoom {
     }
 }
 
+/// One token's attention: as it was left, which may be in splits.
+#[derive(Clone, Copy, Debug)]
+pub struct Attended<'a> {
+    form: AttentionForm,
+    heads: Heads,
+    room: &'a SplitRoom,
+    out: &'a Tensor,
+}
+
 /// Attention of the first token of `q`, in as many splits as the step's [`Splits`] say, or whole in a step without: a
-/// dispatch for each part of the cache, and one that combines splits.
+/// dispatch for each part of the cache. In `out` once it is [combined](Attended::combined).
 ///
 /// Shapes: `q` and `out` `[1 or more, heads * head_dim]`; `q` is bound as a uniform where each invocation is by itself.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
@@ -70,7 +83,7 @@ pub fn attention_of_one<'a>(
     cache: &'a KvCache,
     room: &'a SplitRoom,
     out: &'a Tensor,
-) {
+) -> Attended<'a> {
     assert_eq!(room.sums.shape(), [SPLITS, cache.heads().q_columns()], "attention: sums");
     assert_eq!(q.shape(), out.shape(), "attention: out");
     match form {
@@ -80,7 +93,29 @@ pub fn attention_of_one<'a>(
         }
         AttentionForm::Each => each(plan, q, cache, room),
     }
-    combine(plan, cache.heads(), room, out);
+    Attended { form, heads: cache.heads(), room, out }
+}
+
+impl<'a> Attended<'a> {
+    /// Adds a dispatch to the plan that combines splits, in steps with them. Gives `[1 or more, heads * head_dim]`.
+    pub fn combined(self, plan: &mut PlanBuilder<'a>) -> &'a Tensor {
+        combine(plan, self.heads, self.room, self.out);
+        self.out
+    }
+
+    /// The same in whole numbers, in one dispatch where it is in splits whatever the step.
+    /// Panics if `rounded` has not as many columns: that is a mistake in our code, not in a model file.
+    pub fn rounded(self, plan: &mut PlanBuilder<'a>, rounded: &'a Quantized) {
+        match self.form {
+            AttentionForm::Together => {
+                let combined = self.combined(plan);
+                quantize(plan, combined, rounded);
+            }
+            AttentionForm::Each => {
+                quantize_splits(plan, self.heads, [&self.room.sums, &self.room.weights], rounded);
+            }
+        }
+    }
 }
 
 fn together<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
@@ -101,21 +136,22 @@ fn each<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room:
 }
 
 fn combine<'a>(plan: &mut PlanBuilder<'a>, heads: Heads, room: &'a SplitRoom, out: &'a Tensor) {
-    let quads = (heads.head_dim / 4) as u32;
     let kernel = Kernel {
         name: "attention_combine",
-        wgsl: vec![STEP, include_str!("attention_combine.wgsl")],
-        bindings: vec![Access::Read, Access::Read, Access::Write],
+        wgsl: vec![STEP, COMBINED, include_str!("attention_combine.wgsl")],
+        bindings: vec![Access::Read, Access::Write, Access::Read],
         needs: Needs::Nothing,
     };
-    let constants = [
-        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
-        Constant::U32("HEADS", heads.heads as u32),
-        Constant::U32("QUADS", quads),
-    ];
-    let groups = (heads.heads as u32 * quads).div_ceil(WORKGROUP_SIZE);
+    let mut constants = vec![Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE)];
+    constants.extend(of_heads(heads));
+    let groups = (heads.q_columns() as u32 / 4).div_ceil(WORKGROUP_SIZE);
     let grid = [Extent::Fixed(groups), Extent::Fixed(1), Extent::IfSplit];
-    plan.dispatch(kernel, &constants, &[&room.sums, &room.weights, out], grid);
+    plan.dispatch(kernel, &constants, &[&room.sums, out, &room.weights], grid);
+}
+
+/// What [`COMBINED`] needs to know.
+pub(crate) fn of_heads(heads: Heads) -> [Constant; 2] {
+    [Constant::U32("HEADS", heads.heads as u32), Constant::U32("QUADS", (heads.head_dim / 4) as u32)]
 }
 
 #[cfg(test)]

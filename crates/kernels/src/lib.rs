@@ -43,7 +43,7 @@ pub use argmax::{NOT_A_NUMBER, argmax};
 pub use argmax_each::argmax_each;
 pub use attention::{AttentionForm, attention};
 pub use attention_of_many::attention_of_many;
-pub use attention_of_one::{SplitRoom, Splits, attention_of_one};
+pub use attention_of_one::{Attended, SplitRoom, Splits, attention_of_one};
 pub use checksum::checksum;
 pub use embed::{embed, embed_one};
 pub use gate_up::gate_up;

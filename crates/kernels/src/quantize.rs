@@ -15,6 +15,8 @@ use gpu::{
     Access, Allocator, Constant, Extent, GpuError, Kernel, Needs, PlanBuilder, Tensor, UNIFORM_BYTES, View,
 };
 
+use crate::attention_of_one::{COMBINED, of_heads};
+use crate::kv::Heads;
 use crate::step::STEP;
 use crate::{Input, Normed};
 
@@ -90,13 +92,6 @@ fn tokens_at_once(columns: usize) -> usize {
 /// Panics if shapes disagree or if they are whole numbers already: that is a mistake in our code, not in a model file.
 pub fn quantize<'a>(plan: &mut PlanBuilder<'a>, input: impl Into<Input<'a>>, out: &'a Quantized) {
     let (input, [tokens, columns]) = (input.into(), out.shape());
-    let mut constants = vec![
-        Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
-        Constant::U32("BLOCKS", (columns / BLOCK) as u32),
-    ];
-    constants.extend(out.constants(tokens));
-    constants.extend(input.constants());
-    let mut bindings = vec![Access::Read, Access::Write];
     let (x, squares, piece, extent) = match input {
         Input::Normed(Normed { weighted, squares, .. }) => {
             assert_eq!(squares.shape(), [1, columns / 4], "quantize: squares");
@@ -104,21 +99,72 @@ pub fn quantize<'a>(plan: &mut PlanBuilder<'a>, input: impl Into<Input<'a>>, out
         }
         Input::Plain(x) => {
             assert!(x.shape()[0] <= tokens, "quantize: {} tokens", x.shape()[0]);
-            (x, None, include_str!("quantize_plain.wgsl"), Extent::Tokens(1))
+            (x, None, PLAIN, Extent::Tokens(1))
         }
         Input::Quantized(_) => panic!("quantize: whole numbers"),
     };
     assert_eq!(x.shape()[1], columns, "quantize: x");
-    bindings.extend(squares.map(|_| Access::Uniform));
-    let kernel = Kernel {
-        name: "quantize",
-        wgsl: vec![STEP, piece, include_str!("quantize.wgsl")],
-        bindings,
-        needs: Needs::Int8Dot,
+    let rounding = Rounding {
+        wgsl: vec![include_str!("quantize_floats.wgsl"), piece],
+        x,
+        beside: squares.map(|squares| (Access::Uniform, squares)),
+        constants: input.constants(),
+        extent,
     };
-    let tensors: Vec<&Tensor> = [x, &out.records].into_iter().chain(squares).collect();
-    let groups = ((columns / BLOCK) as u32).div_ceil(WORKGROUP_SIZE);
-    plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), extent, Extent::Fixed(1)]);
+    rounding.dispatch(plan, out);
+}
+
+/// Rounds one token's attention, `[1, heads * head_dim]`, from where it lies in splits: what combining them and then
+/// [`quantize`] come to, in one dispatch. Panics if shapes disagree: a mistake of ours.
+pub(crate) fn quantize_splits<'a>(
+    plan: &mut PlanBuilder<'a>,
+    heads: Heads,
+    [sums, weights]: [&'a Tensor; 2],
+    out: &'a Quantized,
+) {
+    assert_eq!(heads.q_columns(), out.columns, "quantize: attention");
+    let rounding = Rounding {
+        wgsl: vec![COMBINED, include_str!("quantize_splits.wgsl"), PLAIN],
+        x: sums,
+        beside: Some((Access::Read, weights)),
+        constants: of_heads(heads).to_vec(),
+        extent: Extent::IfSplit,
+    };
+    rounding.dispatch(plan, out);
+}
+
+/// Scales are what they are.
+const PLAIN: &str = include_str!("quantize_plain.wgsl");
+
+/// What differs by what is rounded.
+struct Rounding<'a> {
+    wgsl: Vec<&'static str>,
+    x: &'a Tensor,
+    beside: Option<(Access, &'a Tensor)>,
+    constants: Vec<Constant>,
+    extent: Extent,
+}
+
+impl<'a> Rounding<'a> {
+    fn dispatch(self, plan: &mut PlanBuilder<'a>, out: &'a Quantized) {
+        let [tokens, columns] = out.shape();
+        let mut constants = vec![
+            Constant::U32("WORKGROUP_SIZE", WORKGROUP_SIZE),
+            Constant::U32("BLOCKS", (columns / BLOCK) as u32),
+        ];
+        constants.extend(out.constants(tokens));
+        constants.extend(self.constants);
+        let (access, beside): (Vec<_>, Vec<_>) = self.beside.into_iter().unzip();
+        let kernel = Kernel {
+            name: "quantize",
+            wgsl: [vec![STEP], self.wgsl, vec![include_str!("quantize.wgsl")]].concat(),
+            bindings: [vec![Access::Read, Access::Write], access].concat(),
+            needs: Needs::Int8Dot,
+        };
+        let tensors = [vec![self.x, &out.records], beside].concat();
+        let groups = ((columns / BLOCK) as u32).div_ceil(WORKGROUP_SIZE);
+        plan.dispatch(kernel, &constants, &tensors, [Extent::Fixed(groups), self.extent, Extent::Fixed(1)]);
+    }
 }
 
 #[cfg(test)]
@@ -235,6 +281,56 @@ pub(crate) mod tests {
         let expected_scales: Vec<f32> = expected.iter().map(|block| block.scale * factor).collect();
         assert_close("scales", &scales, &expected_scales, 1e-6);
         assert!(got.iter().zip(&expected).all(|(got, expected)| got.quants == expected.quants));
+    }
+
+    /// Of splits that see the same, each relative to a maximum of its own.
+    #[track_caller]
+    fn check_splits(heads: Heads, splits: usize) {
+        let (gpu, columns) = (gpu_int8(), heads.q_columns());
+        let sums = random(6, splits * columns);
+        // Pairs of the highest score and the total.
+        let weights: Vec<f32> = random(7, 2 * splits * heads.heads)
+            .iter()
+            .enumerate()
+            .map(|(i, value)| if i % 2 == 0 { 9.0 * value } else { 2.0 + value })
+            .collect();
+        let expected: Vec<f32> = (0..columns)
+            .map(|column| {
+                let head = column / heads.head_dim;
+                let of =
+                    |split: usize| [0, 1].map(|i| f64::from(weights[2 * (split * heads.heads + head) + i]));
+                let sum = |split: usize| of(split)[0].exp2() * f64::from(sums[split * columns + column]);
+                let total = |split: usize| of(split)[0].exp2() * of(split)[1];
+                ((0..splits).map(sum).sum::<f64>() / (0..splits).map(total).sum::<f64>()) as f32
+            })
+            .collect();
+
+        let tensors = [
+            upload(&gpu, "sums", [splits, columns], &sums),
+            upload(&gpu, "weights", [splits, 2 * heads.heads], &weights),
+        ];
+        let make = |make: &Allocator| Quantized::new(make, [2, columns]);
+        let room = block_on(gpu.allocate("room", make)).unwrap();
+        let mut plan = gpu.plan();
+        quantize_splits(&mut plan, heads, [&tensors[0], &tensors[1]], &room);
+        let plan = block_on(plan.finish()).unwrap();
+        // The last of the positions so far is the first of the last split.
+        let position = 16 * (splits as u32 - 1);
+        let params = StepParams { seq_len: 1, position, split_len: 16, ..Default::default() };
+        gpu.step(1, &params).splits(1).run(&plan).submit().unwrap();
+        let words = block_on(gpu.read(&room.records)).unwrap();
+        let blocks = words[..columns / BLOCK * 20].chunks_exact(20).map(|words| Block::read(words, 0));
+        let got: Vec<f32> =
+            blocks.flat_map(|Block { quants, scale }| quants.map(|quant| f32::from(quant) * scale)).collect();
+        assert_close(&format!("{splits} splits of {heads:?}"), &got, &expected, 3e-5);
+    }
+
+    #[test]
+    fn attention_comes_in_splits() {
+        check_splits(Heads { heads: 9, kv_heads: 3, head_dim: 64 }, 1);
+        check_splits(Heads { heads: 9, kv_heads: 3, head_dim: 64 }, 7);
+        // Blocks with values of two heads.
+        check_splits(Heads { heads: 4, kv_heads: 1, head_dim: 80 }, 32);
     }
 
     #[test]

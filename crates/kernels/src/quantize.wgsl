@@ -1,7 +1,6 @@
 // Activations in whole numbers of two bytes, 32 of them with a scale. One invocation takes one such block.
-// Another piece says what scales are multiplied by (`norm_scale`).
+// Other pieces say what is rounded (`x_at`), and what scales are multiplied by (`norm_scale`).
 
-@group(1) @binding(0) var<storage, read> x: array<vec4f>;         // [tokens, columns]
 @group(1) @binding(1) var<storage, read_write> out: array<vec4u>; // [tokens, X_STRIDE]: 5 a block
 
 // Below it there is no telling what the inverse of a scale is: such blocks are zeros.
@@ -15,14 +14,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     let first = (token * BLOCKS + block) * 8u;
-    let x0 = x[first];
-    let x1 = x[first + 1u];
-    let x2 = x[first + 2u];
-    let x3 = x[first + 3u];
-    let x4 = x[first + 4u];
-    let x5 = x[first + 5u];
-    let x6 = x[first + 6u];
-    let x7 = x[first + 7u];
+    let x0 = x_at(first);
+    let x1 = x_at(first + 1u);
+    let x2 = x_at(first + 2u);
+    let x3 = x_at(first + 3u);
+    let x4 = x_at(first + 4u);
+    let x5 = x_at(first + 5u);
+    let x6 = x_at(first + 6u);
+    let x7 = x_at(first + 7u);
     let low_most = max(max(magnitudes(x0), magnitudes(x1)), max(magnitudes(x2), magnitudes(x3)));
     let high_most = max(max(magnitudes(x4), magnitudes(x5)), max(magnitudes(x6), magnitudes(x7)));
     let most = max(low_most, high_most);

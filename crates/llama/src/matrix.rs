@@ -12,8 +12,8 @@ use format::layout::TILE;
 use format::{GgmlType, LaidRows};
 use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
-    Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one, gate_up,
-    made_up, matmul, matvec, qkv, residual,
+    Attended, Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one,
+    gate_up, made_up, matmul, matvec, qkv, residual,
 };
 
 use crate::column_order::ColumnOrders;
@@ -198,16 +198,34 @@ impl Matrix {
         is_one
     }
 
+    /// One token's attention as this matrix reads it: straight from splits to whole numbers, where all rows multiply those
+    /// and in the order of the activations.
+    pub(crate) fn attended<'a>(
+        &self,
+        plan: &mut PlanBuilder<'a>,
+        attended: Attended<'a>,
+        prepared: &'a Prepared,
+    ) -> Input<'a> {
+        let is_alike = self.parts.iter().all(|part| part.weight.has_quants()) && !self.orders.is_any();
+        match prepared.room(self.columns).filter(|_| is_alike) {
+            Some(rounded) => {
+                attended.rounded(plan, rounded);
+                rounded.into()
+            }
+            None => attended.combined(plan).into(),
+        }
+    }
+
     /// Adds `h += W x` of one token to the plan; `gain` is of the next norm. See [`residual`].
     pub(crate) fn residual<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
-        x: &'a Tensor,
+        x: Input<'a>,
         prepared: &'a Prepared,
         gain: &'a Tensor,
         stream: Stream<'a>,
     ) {
-        self.pieces(plan, x.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+        self.pieces(plan, x, prepared, |plan, Piece { weight, rows, first_row, input }| {
             residual(plan, weight, rows, input, first_row, gain, stream);
         });
     }

@@ -235,10 +235,14 @@ fn decode<'a>(
         layer.qkv_proj.product_of_one(plan, normed, prepared, qkv);
         rope(plan, qkv, turns, q, cache);
     }
-    if what == Decoded::All {
-        let form = AttentionForm::of(plan.gpu(), cache.heads());
-        attention_of_one(plan, form, q, cache, splits, attended);
-    }
+    let attended = match what {
+        Decoded::All => {
+            let form = AttentionForm::of(plan.gpu(), cache.heads());
+            let attended = attention_of_one(plan, form, q, cache, splits, attended);
+            layer.o_proj.attended(plan, attended, prepared)
+        }
+        Decoded::Products => attended.into(),
+    };
     layer.o_proj.residual(plan, attended, prepared, &layer.post_attention_layernorm, stream);
 
     // MLP.
@@ -246,7 +250,7 @@ fn decode<'a>(
         layer.gate_up_proj.product_of_one(plan, normed, prepared, gate_up);
         silu_mul(plan, gate_up, act);
     }
-    layer.down_proj.residual(plan, act, prepared, next_gain, stream);
+    layer.down_proj.residual(plan, act.into(), prepared, next_gain, stream);
 }
 
 /// The part of a prefill that fills the cache of a model of one layer: q, k and v of the tokens, and their turning,

@@ -43,10 +43,14 @@ impl Prepared {
 
     /// Adds the rounding of `input` to the plan, if there is room for it, and gives what comes of it.
     pub(crate) fn rounded<'a>(&'a self, plan: &mut PlanBuilder<'a>, input: Input<'a>) -> Input<'a> {
-        let columns = input.floats().map(|x| x.shape()[1]);
-        let room = self.rounded.iter().find(|room| Some(room.shape()[1]) == columns);
+        let room = input.floats().and_then(|x| self.room(x.shape()[1]));
         let Some(room) = room else { return input };
         quantize(plan, input, room);
         Input::Quantized(room)
+    }
+
+    /// The room for whole numbers of so many columns, if there is any.
+    pub(crate) fn room(&self, columns: usize) -> Option<&Quantized> {
+        self.rounded.iter().find(|room| room.shape()[1] == columns)
     }
 }

@@ -24,14 +24,13 @@ use super::tuning;
 /// Tokens that the counts are averaged over.
 const COUNTED: usize = 4;
 
-/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; how many of the products
-/// among them are each preceded by a rounding, where they are of whole numbers; and what puts splits of attention together,
-/// which are there from the first position on where the CPU stands for the GPU.
+/// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; and how many of the products
+/// among them are each preceded by a rounding, where they are of whole numbers. Splits of attention are put together by
+/// one of those.
 const DISPATCHES_A_LAYER: usize = 5;
 const DISPATCHES_BESIDES: usize = 5;
 const PRODUCTS_A_LAYER: usize = 4;
 const PRODUCTS_BESIDES: usize = 1;
-const COMBINATIONS_A_LAYER: usize = 1;
 
 /// How much longer a token may take than its matrix products by themselves.
 const MOST_BESIDE_PRODUCTS: f64 = 1.15;
@@ -75,24 +74,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     // Counted first: that also runs every kernel once before speed is measured.
     let counts = counts_per_token(&mut engine)?;
     let prompt = engine.any_prompt(prompt_tokens);
-    let (mut prefill, mut decode) = (Vec::new(), Vec::new());
-    // Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances.
-    let mut products = Vec::new();
-    for run in 1..=args.runs {
-        let measured = engine.measure(&prompt, decode_tokens, Speculate::Never);
-        let usage = pollster::block_on(measured)?;
-        prefill.push(usage.prefill_tokens_per_second);
-        decode.push(usage.decode_tokens_per_second);
-        let (prefill, decode) = (usage.prefill_tokens_per_second, usage.decode_tokens_per_second);
-        tell(&format!("run {run} of {}: prefill {prefill:.2} tok/s, decode {decode:.2} tok/s", args.runs));
-        let alone = pollster::block_on(engine.measure_products(decode_tokens))?;
-        products.extend(alone.map(|seconds| decode_tokens as f64 / seconds / decode));
-    }
+    let Speeds { prefill, decode, beside_products } = speeds(&mut engine, &prompt, args)?;
     rows.extend([Row::speed("prefill", prefill), Row::speed("decode", decode)]);
     rows.extend(guessing(&mut engine, args)?);
     if let (Backend::Gpu(model), Some(counts)) = (engine.backend(), counts) {
         rows.extend(count_rows(counts, most_dispatches(model)));
-        rows.push(Row::most("decode against its products alone", products, MOST_BESIDE_PRODUCTS));
+        rows.push(Row::most("decode against its products alone", beside_products, MOST_BESIDE_PRODUCTS));
         let read = model.bytes_per_token() as f64;
         rows.push(Row::most(
             "weights read, of those there are",
@@ -106,6 +93,34 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         true => print_json(&rows),
         false => Ok(print(&table(&engine, &rows))?),
     }
+}
+
+/// What came of each run.
+#[derive(Debug, Default)]
+struct Speeds {
+    prefill: Vec<f64>,
+    decode: Vec<f64>,
+    /// How much longer decoding takes than its products; none on the CPU.
+    beside_products: Vec<f64>,
+}
+
+/// Each run reads a prompt and then generates, so that prefill and decode meet the same disturbances; and what products take
+/// is measured before and after it, so that what slows the machine down meanwhile counts on both sides.
+fn speeds(engine: &mut Engine, prompt: &[u32], args: &BenchArgs) -> Result<Speeds> {
+    let tokens = args.decode_tokens as usize;
+    let mut speeds = Speeds::default();
+    for run in 1..=args.runs {
+        let before = pollster::block_on(engine.measure_products(tokens))?;
+        let usage = pollster::block_on(engine.measure(prompt, tokens, Speculate::Never))?;
+        let after = pollster::block_on(engine.measure_products(tokens))?;
+        let (prefill, decode) = (usage.prefill_tokens_per_second, usage.decode_tokens_per_second);
+        tell(&format!("run {run} of {}: prefill {prefill:.2} tok/s, decode {decode:.2} tok/s", args.runs));
+        speeds.prefill.push(prefill);
+        speeds.decode.push(decode);
+        let alone = before.zip(after).map(|(before, after)| (before + after) / 2.0);
+        speeds.beside_products.extend(alone.map(|seconds| tokens as f64 / seconds / decode));
+    }
+    Ok(speeds)
 }
 
 /// Kernels are the GPU's, so whoever wants them tried gets one.
@@ -185,9 +200,7 @@ fn most_dispatches(model: &llama::Model) -> usize {
     let layers = model.config().num_hidden_layers;
     let is_rounded = model.gpu().tier() == Tier::Int8;
     let roundings = if is_rounded { layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES } else { 0 };
-    let is_split = is_rounded && model.gpu().report().software;
-    let combinations = if is_split { layers * COMBINATIONS_A_LAYER } else { 0 };
-    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings + combinations
+    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings
 }
 
 fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {

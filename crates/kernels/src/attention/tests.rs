@@ -103,7 +103,7 @@ fn of_one(gpu: &Gpu, form: AttentionForm, cache: &KvCache, position: usize, q: &
     let few = Splits { workgroups: (position + 1).div_ceil(64) as u32, len: 64 };
     let splits = Splits::of(form, position + 1).unwrap_or(few);
     let mut plan = gpu.plan();
-    attention_of_one(&mut plan, form, q, cache, &room, &out);
+    attention_of_one(&mut plan, form, q, cache, &room, &out).combined(&mut plan);
     let plan = block_on(plan.finish()).unwrap();
     let params =
         StepParams { position: position as u32, seq_len: 1, split_len: splits.len, ..Default::default() };
