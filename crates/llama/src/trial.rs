@@ -5,18 +5,25 @@
 //!                                                                                       -> decode or prefill, to be timed
 //! ```
 //!
-//! The shapes and types are the model's, so that what is tried is what will run. Nothing else is made: neither
-//! embeddings nor a head, and a cache for no more tokens than are read.
+//! The shapes and types are the model's, so that what is tried is what will run: what reads a prompt, what checks a few
+//! guessed tokens, and what decodes one whose attention is split. Nothing else is made: neither embeddings nor a head, and
+//! a cache for no more tokens than are read.
 
 use gpu::{Allocator, Arithmetic, Gpu, Step, TierChoice};
-use kernels::{KvCache, RopeTable, Splits, StepParams};
+use kernels::{FEW, KvCache, RopeTable, Splits, StepParams};
 
 use crate::LlamaError;
 use crate::plans::{Activations, Columns, LayerPlans, heads, splits};
 use crate::weights::{LayerWeights, Outline, rounded_columns};
 
-/// Tokens that are read at once before one is decoded: as many as a workgroup takes where it takes most.
+/// Tokens that are read at once: as many as a workgroup takes where it takes most.
 const TOKENS: usize = 64;
+
+/// What is read before a token is decoded, step by step: so much that its attention is split, and a few as if guessed.
+const STEPS: [usize; 3] = [TOKENS, TOKENS, 5];
+
+/// All of it.
+const READ: usize = STEPS[0] + STEPS[1] + STEPS[2];
 
 /// A device with the layer.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ impl Trial {
     pub async fn new(gpu: Gpu, outline: Outline) -> Result<Trial, LlamaError> {
         let layer = outline.layer(&gpu).await?;
         let (heads, binding_bytes) = (heads(&outline.config), gpu.limits().binding_bytes);
-        let cache = |make: &Allocator| KvCache::new(make, heads, outline.kv, TOKENS + 1, binding_bytes);
+        let cache = |make: &Allocator| KvCache::new(make, heads, outline.kv, READ + 1, binding_bytes);
         let cache = gpu.allocate("the KV cache of a layer", cache).await?;
         let config = &outline.config;
         let rope = RopeTable::new(config.head_dim, config.rope_theta, config.rope_freqs().as_deref());
@@ -69,32 +76,48 @@ impl Trial {
         let make = |make: &Allocator| Activations::new(make, &outline.config, TOKENS, columns);
         let buffers = gpu.allocate("the activations of a layer", make).await?;
         let plans = LayerPlans::new(gpu, &outline.config, layer, cache, &buffers).await?;
-        let splits = splits(gpu, &outline.config, TOKENS + 1);
+        let splits = splits(gpu, &outline.config, READ + 1);
         Ok(Attempt { buffers, plans, splits })
     }
 
-    /// What some tokens that are read at once come to, and behind them one that is decoded: `[TOKENS + 1, hidden_size]`.
+    /// What tokens that are read in some steps come to, and behind them one that is decoded: `[tokens + 1, hidden_size]`.
     pub async fn output(&self, attempt: &Attempt) -> Result<Vec<f32>, LlamaError> {
-        let (Attempt { buffers, plans, .. }, hidden_size) = (attempt, self.outline.config.hidden_size);
-        let hidden = made_up(1, (TOKENS + 1) * hidden_size);
-        let (read, decoded) = hidden.split_at(TOKENS * hidden_size);
+        let Attempt { buffers, plans, .. } = attempt;
+        let hidden = made_up(1, (READ + 1) * self.outline.config.hidden_size);
+        let (mut output, mut position) = (Vec::new(), 0);
+        for tokens in STEPS {
+            let plan = plans.few.as_ref().filter(|_| tokens <= FEW).unwrap_or(&plans.prefill);
+            let params = self.params(attempt, position, tokens);
+            let step = self.gpu.step(params.seq_len, &params).run(plan);
+            output.extend(self.run(buffers, &hidden[output.len()..], step, tokens).await?);
+            position += tokens;
+        }
+        let params = self.params(attempt, position, 1);
+        let step = self.step_of_one(attempt, &params).run(&plans.enter).run(&plans.decode);
+        output.extend(self.run(buffers, &hidden[output.len()..], step, 1).await?);
+        Ok(output)
+    }
 
-        self.gpu.write_f32(&buffers.hidden, 0, read);
-        let params = self.params(attempt, 0, TOKENS);
-        self.gpu.step(params.seq_len, &params).run(&plans.prefill).submit()?;
+    /// What a step leaves of the first `tokens` rows of `hidden`.
+    async fn run(
+        &self,
+        buffers: &Activations,
+        hidden: &[f32],
+        step: Step<'_>,
+        tokens: usize,
+    ) -> Result<Vec<f32>, LlamaError> {
+        let len = tokens * self.outline.config.hidden_size;
+        self.gpu.write_f32(&buffers.hidden, 0, &hidden[..len]);
+        step.submit()?;
         let mut output = self.gpu.read_f32(&buffers.hidden).await?;
-
-        self.gpu.write_f32(&buffers.hidden, 0, decoded);
-        let params = self.params(attempt, TOKENS, 1);
-        self.step_of_one(attempt, &params).run(&plans.enter).run(&plans.decode).submit()?;
-        output.extend(self.gpu.read_f32(&buffers.hidden).await?.into_iter().take(hidden_size));
+        output.truncate(len);
         Ok(output)
     }
 
     /// Decodes a token through the layer so many times in one submit, and waits for the last.
     pub async fn decode(&self, attempt: &Attempt, times: usize) -> Result<(), LlamaError> {
         let Attempt { buffers, plans, .. } = attempt;
-        let params = self.params(attempt, TOKENS, 1);
+        let params = self.params(attempt, READ, 1);
         let step = (0..times).fold(self.step_of_one(attempt, &params), |step, _| step.run(&plans.decode));
         step.submit_and_read(&buffers.hidden, 0, 1)?.words(&self.gpu).await?;
         Ok(())

@@ -11,6 +11,8 @@ use crate::weights::LayerWeights;
 #[derive(Debug)]
 pub(crate) struct LayerPlans {
     pub(crate) prefill: Plan,
+    /// The same for a few of them, if the device has a way of its own for so few.
+    pub(crate) few: Option<Plan>,
     /// What decoding wants to know of the residual stream that it begins with.
     pub(crate) enter: Plan,
     pub(crate) decode: Plan,
@@ -25,9 +27,14 @@ impl LayerPlans {
         cache: &KvCache,
         buffers: &Activations,
     ) -> Result<LayerPlans, GpuError> {
-        let mut plan = gpu.plan();
-        prefill(&mut plan, MatmulForm::of_many(gpu), config, layer, cache, buffers);
-        let prefill = plan.finish().await?;
+        let read = |form| {
+            let mut plan = gpu.plan();
+            prefill(&mut plan, form, config, layer, cache, buffers);
+            plan.finish()
+        };
+        let (many, few) = (MatmulForm::of_many(gpu), MatmulForm::of_few(gpu));
+        let prefill = read(many).await?;
+        let few = if few == many { None } else { Some(read(few).await?) };
 
         let gain = &layer.input_layernorm;
         let mut plan = gpu.plan();
@@ -36,6 +43,6 @@ impl LayerPlans {
 
         let mut plan = gpu.plan();
         decode(&mut plan, Decoded::All, config, layer, gain, cache, buffers);
-        Ok(LayerPlans { prefill, enter, decode: plan.finish().await? })
+        Ok(LayerPlans { prefill, few, enter, decode: plan.finish().await? })
     }
 }

@@ -15,8 +15,10 @@ fn outline(name: &str, kv: KvType) -> Outline {
     Outline::new(&Checkpoint::from_gguf(gguf).unwrap(), kv)
 }
 
+/// On a device that is taken for hardware, whose kernels those are that trials choose among.
 fn trial(outline: Outline) -> Trial {
-    block_on(async { Trial::new(Gpu::request(TierChoice::Plain).await.unwrap(), outline).await.unwrap() })
+    let gpu = block_on(Gpu::request(TierChoice::Plain)).unwrap().as_hardware();
+    block_on(Trial::new(gpu, outline)).unwrap()
 }
 
 /// What a tier gives, before it has run for the clock and after.
@@ -43,14 +45,16 @@ fn check(name: &str, kv: KvType) {
     let hidden_size = outline.config.hidden_size;
     let trial = trial(outline);
     let expected = output(&trial, TierChoice::Plain, Arithmetic::Floats);
-    assert_eq!(expected.len(), (TOKENS + 1) * hidden_size);
+    assert_eq!(expected.len(), (READ + 1) * hidden_size);
     // The layer adds something to the stream of every token, and not so much that nothing else is left of it.
     let before = made_up(1, expected.len());
-    for token in 0..=TOKENS {
+    for token in 0..=READ {
         let row = token * hidden_size..(token + 1) * hidden_size;
         let added = deviation(&expected[row.clone()], &before[row]);
         assert!((0.1..100.0).contains(&added), "{name}, {kv:?}, token {token}: {added}");
     }
+    let attempt = block_on(trial.attempt(TierChoice::Plain, Arithmetic::Floats)).unwrap();
+    assert!(attempt.plans.few.is_some() && attempt.splits.is_some(), "all kinds of kernels");
     for (tier, arithmetic, bound) in [
         (TierChoice::Subgroups, Arithmetic::Floats, 1e-3),
         (TierChoice::Subgroups, Arithmetic::Halves, 1e-2),
