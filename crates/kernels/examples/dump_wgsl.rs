@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use gpu::{Allocator, Dialect, Gpu, GpuError, Needs, PlanBuilder, Tensor, TierChoice};
 use kernels::{
     Attending, AttentionForm, Heads, KvCache, KvType, MatmulForm, Normed, Output, Quantized, SamplingTensors,
-    SplitRoom, Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_of_one,
-    checksum, embed, embed_one, fills, gate_up, gather, log_probs, made_up, matmul, matvec, qkv, quantize,
-    residual, rms_norm, rope, sample, sample_each, silu_mul, weigh,
+    SplitRoom, Stream, Weight, WeightType, adjust, argmax, argmax_each, attention, attention_of_many,
+    attention_of_one, checksum, embed, embed_one, fills, gate_up, gather, log_probs, made_up, matmul, matvec,
+    qkv, quantize, residual, rms_norm, rope, sample, sample_each, silu_mul, weigh,
 };
 use serde_json::{Value, json};
 
@@ -102,7 +102,10 @@ fn describe<'a>(plan: &mut PlanBuilder<'a>, room: &'a Room) {
         rope(plan, &room.qkv, &room.turns, &room.q, cache);
         attention(plan, &room.q, cache, &room.attended);
         for form in [AttentionForm::Together, AttentionForm::Each] {
-            attention_of_one(plan, form, &room.q, cache, &room.splits, &room.attended);
+            attention_of_many(plan, form, &room.q, cache, &room.attended);
+            let attended = attention_of_one(plan, form, &room.q, cache, &room.splits, &room.attended);
+            attended.combined(plan);
+            attended.rounded(plan, &room.quantized);
         }
     }
     silu_mul(plan, &room.gate_up, &room.act);
