@@ -171,8 +171,17 @@ async fn follow(gpu: &Gpu, report: &TuningReport) {
     if report.chosen != kernels(gpu.tier()) {
         drop(gpu.turn_to(tier(report.chosen)).await);
     }
-    if report.prefill.as_ref().is_some_and(|prefill| prefill.chosen == Kernels::Halves) {
-        drop(gpu.multiply_in(Arithmetic::Halves).await);
+    if let Some(prefill) = &report.prefill {
+        drop(gpu.multiply_in(arithmetic(prefill.chosen)).await);
+    }
+}
+
+/// The device's word for what many tokens are multiplied in.
+fn arithmetic(kernels: Kernels) -> Arithmetic {
+    match kernels {
+        Kernels::Halves => Arithmetic::Halves,
+        Kernels::Int8 => Arithmetic::WholeNumbers,
+        Kernels::Plain | Kernels::Subgroups | Kernels::Simd | Kernels::Reference => Arithmetic::Floats,
     }
 }
 

@@ -56,7 +56,10 @@ fn check(pair: [u32; 2], got: i32) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use pollster::block_on;
+
     use super::*;
+    use crate::{Arithmetic, TierChoice};
 
     #[test]
     fn products_of_a_sound_device_pass_and_of_a_broken_one_do_not() {
@@ -80,9 +83,18 @@ mod tests {
 
     #[test]
     fn lavapipe_passes() {
-        let gpu = pollster::block_on(Gpu::request(crate::TierChoice::Int8)).unwrap();
+        let gpu = block_on(Gpu::request(TierChoice::Int8)).unwrap();
         assert_eq!(gpu.tier(), Tier::Int8);
-        let gpu = pollster::block_on(Gpu::request(crate::TierChoice::Auto)).unwrap();
+        let gpu = block_on(Gpu::request(TierChoice::Auto)).unwrap();
         assert_eq!(gpu.tier() == Tier::Int8, gpu.report().software);
+        // Lavapipe has 8 lanes; SwiftShader, which has 4, reads prompts faster in floats.
+        assert_eq!(gpu.arithmetic() == Arithmetic::WholeNumbers, gpu.report().software && !gpu.is_narrow());
+        block_on(gpu.turn_to(TierChoice::Plain)).unwrap();
+        assert_eq!(gpu.arithmetic(), Arithmetic::Floats);
+        block_on(gpu.multiply_in(Arithmetic::WholeNumbers)).unwrap();
+        assert_eq!((gpu.tier(), gpu.arithmetic()), (Tier::Plain, Arithmetic::WholeNumbers));
+        let hardware = gpu.as_hardware();
+        block_on(hardware.turn_to(TierChoice::Int8)).unwrap();
+        assert_eq!(hardware.arithmetic(), Arithmetic::Floats);
     }
 }

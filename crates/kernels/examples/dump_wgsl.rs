@@ -58,8 +58,7 @@ struct Room {
 #[expect(clippy::print_stdout, reason = "it is what the program is for")]
 fn main() -> Result<(), GpuError> {
     let (mut sources, mut texts) = (Vec::new(), BTreeSet::new());
-    for tier in [TierChoice::Subgroups, TierChoice::Plain] {
-        let gpu = pollster::block_on(Gpu::request(tier))?;
+    for gpu in gpus()? {
         let room = pollster::block_on(gpu.allocate("the operands", Room::new))?;
         let [mut run, mut read] = [gpu.plan(), gpu.plan()];
         describe(&mut run, &room);
@@ -88,6 +87,13 @@ fn main() -> Result<(), GpuError> {
     }
     println!("{}", Value::from(sources));
     Ok(())
+}
+
+/// A device for each tier of floats as hardware has it, and one where the CPU stands for a GPU.
+fn gpus() -> Result<[Gpu; 3], GpuError> {
+    let open = |tier| pollster::block_on(Gpu::request(tier));
+    let [subgroups, plain] = [open(TierChoice::Subgroups)?, open(TierChoice::Plain)?].map(Gpu::as_hardware);
+    Ok([subgroups, plain, open(TierChoice::Plain)?])
 }
 
 fn is_made_whole(weight: &Weight) -> bool {

@@ -36,7 +36,7 @@ impl AttentionForm {
     /// GPU's can be counted on it.
     pub fn of(gpu: &Gpu, heads: Heads) -> AttentionForm {
         let is_bindable = 4 * heads.q_columns() as u64 <= UNIFORM_BYTES;
-        let is_for_cpu = gpu.tier() == Tier::Int8 && gpu.report().software;
+        let is_for_cpu = matches!(gpu.tier(), Tier::Plain | Tier::Int8) && gpu.report().software;
         if is_for_cpu && is_bindable { AttentionForm::Each } else { AttentionForm::Together }
     }
 }

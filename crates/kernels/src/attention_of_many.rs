@@ -15,10 +15,6 @@ const QUERY_HEADS: usize = 8;
 /// Tokens of a workgroup whose invocations are by themselves: as many as the widest CPU computes at once.
 const EACH_TOKENS: u32 = 8;
 
-/// Lanes of a subgroup up to which barriers cost more than reading again: SwiftShader's 4. With lavapipe's 8 it is the other
-/// way round.
-const FEW_LANES: u32 = 4;
-
 /// Turns after which lavapipe ends all loops of an invocation together, silently (Mesa's `LP_MAX_TGSI_LOOP_ITERATIONS`).
 const MOST_TURNS: usize = 65_535;
 
@@ -40,11 +36,11 @@ pub fn attention_of_many<'a>(
 }
 
 impl AttentionForm {
-    /// What this device should use for many tokens; see [`AttentionForm::of`].
+    /// What this device should use for many tokens; see [`AttentionForm::of`]. Barriers cost a narrow device more than reading
+    /// again, where it is the CPU; with lavapipe's lanes it is the other way round.
     pub fn of_many(gpu: &Gpu, cache: &KvCache) -> AttentionForm {
-        let is_narrow = gpu.most_lanes() <= FEW_LANES;
         match AttentionForm::of(gpu, cache.heads()) {
-            AttentionForm::Each if is_narrow && is_short(cache) => AttentionForm::Each,
+            AttentionForm::Each if gpu.is_narrow() && is_short(cache) => AttentionForm::Each,
             _ => AttentionForm::Together,
         }
     }

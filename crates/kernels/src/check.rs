@@ -11,10 +11,12 @@ use pollster::block_on;
 use crate::quantize::tests::rounded;
 use crate::{Input, Normed, Quantized, StepParams, Weight, WeightType, quantize};
 
-/// A device for each tier. Opened anew for each test: a device belongs to one thread.
-pub(crate) fn gpus() -> [Gpu; 3] {
-    [TierChoice::Subgroups, TierChoice::Plain, TierChoice::Int8]
-        .map(|choice| block_on(Gpu::request(choice)).unwrap())
+/// A device for each tier, and one that has the plain one as hardware has it. Opened anew for each test: a device belongs to
+/// one thread.
+pub(crate) fn gpus() -> Vec<Gpu> {
+    let tiers = [TierChoice::Subgroups, TierChoice::Plain, TierChoice::Int8];
+    let gpus = tiers.map(|choice| block_on(Gpu::request(choice)).unwrap());
+    gpus.into_iter().chain([gpu().as_hardware()]).collect()
 }
 
 /// A device for operations of whole numbers.

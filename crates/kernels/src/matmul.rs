@@ -15,7 +15,7 @@ use crate::{Input, Output, Quantized, Weight};
 
 const WORKGROUP_SIZE: u32 = 64;
 
-/// Which form floats are multiplied in.
+/// How products are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MatmulForm {
     /// For the CPU: an invocation takes a few rows and tokens.
@@ -26,6 +26,8 @@ pub enum MatmulForm {
     TiledHalves,
     /// For a GPU and at most [`FEW`] tokens: lanes share rows, and take all tokens.
     Few,
+    /// In whole numbers: an invocation takes a few rows and tokens.
+    WholeNumbers,
 }
 
 /// Most tokens that [`MatmulForm::Few`] takes.
@@ -36,14 +38,18 @@ impl MatmulForm {
     pub fn of_many(gpu: &Gpu) -> MatmulForm {
         match gpu.arithmetic() {
             Arithmetic::Halves => MatmulForm::TiledHalves,
-            Arithmetic::Floats if gpu.report().software => MatmulForm::Each,
-            Arithmetic::Floats => MatmulForm::Tiled,
+            Arithmetic::WholeNumbers => MatmulForm::WholeNumbers,
+            Arithmetic::Floats => MatmulForm::of_floats(gpu),
         }
+    }
+
+    fn of_floats(gpu: &Gpu) -> MatmulForm {
+        if gpu.report().software { MatmulForm::Each } else { MatmulForm::Tiled }
     }
 
     /// What this device should use for at most [`FEW`] tokens.
     pub fn of_few(gpu: &Gpu) -> MatmulForm {
-        if gpu.report().software { MatmulForm::Each } else { MatmulForm::Few }
+        if gpu.report().software { MatmulForm::of_many(gpu) } else { MatmulForm::Few }
     }
 }
 
@@ -71,7 +77,8 @@ const INT8_TOKENS: u32 = 8;
 const SIDE: u32 = 64;
 
 /// Shapes: `weight` `[all rows, columns]`, of which `rows` are computed, from one multiple of 4 to another or to the end;
-/// `input` `[chunk, columns]`, as it is or in whole numbers; `out` `[at most chunk, at least all rows]`.
+/// `input` `[chunk, columns]`, as it is or in whole numbers; `out` `[at most chunk, at least all rows]`. What has no whole
+/// numbers is multiplied in floats in every form.
 /// Only the step's `seq_len` tokens of them are computed; `out` must have room for them.
 /// Panics if they disagree: that is a mistake in our code, not in a model file.
 pub fn matmul<'a>(
@@ -88,7 +95,7 @@ pub fn matmul<'a>(
     let (chunk, forms) = match input.into() {
         Input::Plain(x) => {
             assert_eq!(x.shape()[1], columns, "matmul: x");
-            (x.shape()[0], vec![form.of(plan.gpu().tier(), x)])
+            (x.shape()[0], vec![form.of(plan.gpu(), x)])
         }
         Input::Quantized(x) => {
             assert_eq!(x.shape()[1], columns, "matmul: x in whole numbers");
@@ -117,11 +124,12 @@ pub fn matmul<'a>(
 }
 
 impl MatmulForm {
-    fn of(self, tier: Tier, x: &Tensor) -> Form<'_> {
+    fn of<'x>(self, gpu: &Gpu, x: &'x Tensor) -> Form<'x> {
         const TILE_F32: &str = include_str!("tile_f32.wgsl");
         const TILED: &str = include_str!("matmul_tiled.wgsl");
         let (mut needs, mut constants) = (Needs::Nothing, Vec::new());
         let (wgsl, group_rows, tokens) = match self {
+            MatmulForm::WholeNumbers => return MatmulForm::of_floats(gpu).of(gpu, x),
             MatmulForm::Each => (vec![TILE_F32, include_str!("matmul_each.wgsl")], EACH_ROWS, EACH_TOKENS),
             MatmulForm::Tiled => (vec![include_str!("tiled_floats.wgsl"), TILED], SIDE, SIDE),
             MatmulForm::TiledHalves => {
@@ -129,14 +137,14 @@ impl MatmulForm {
                 (vec![include_str!("tiled_halves.wgsl"), TILED], SIDE, SIDE)
             }
             MatmulForm::Few => {
-                let lanes = match tier {
+                let lanes = match gpu.tier() {
                     Tier::Subgroups { .. } => {
                         needs = Needs::Subgroups;
                         include_str!("matmul_few_subgroups.wgsl")
                     }
                     Tier::Plain | Tier::Int8 => include_str!("matmul_few_plain.wgsl"),
                 };
-                let tiles = tiles_per_group(tier);
+                let tiles = tiles_per_group(gpu.tier());
                 constants.push(Constant::U32("TILES_PER_GROUP", tiles));
                 (vec![TILE_F32, include_str!("matmul_few.wgsl"), lanes], TILE as u32 * tiles, FEW as u32)
             }
@@ -255,8 +263,7 @@ mod tests {
         let halves = is_tried && gpu.report().features.contains(&"shader-f16");
         let many = [MatmulForm::Each, MatmulForm::Tiled];
         match gpu.tier() {
-            // Whole numbers have one form.
-            Tier::Int8 => vec![MatmulForm::Each],
+            Tier::Int8 => vec![MatmulForm::WholeNumbers],
             _ => many
                 .into_iter()
                 .chain(halves.then_some(MatmulForm::TiledHalves))

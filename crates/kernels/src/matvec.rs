@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use format::layout::TILE;
-use gpu::{Access, Constant, Extent, Kernel, Needs, PlanBuilder, Tensor, Tier, View};
+use gpu::{Access, Constant, Extent, Gpu, Kernel, Needs, PlanBuilder, Tensor, Tier, View};
 
 use crate::step::STEP;
 use crate::{Input, Weight};
@@ -50,7 +50,7 @@ pub(crate) struct Product<'a> {
 enum Form {
     Subgroups { min_size: u32 },
     Plain,
-    Each,
+    Each(Needs),
 }
 
 /// Columns `first_column..` of `out`, `[1, at least first_column + all rows]`, become `weight x`, of which only `rows` are
@@ -81,7 +81,7 @@ pub fn matvec<'a>(
 impl<'a> Product<'a> {
     /// Adds it to a plan.
     pub(crate) fn dispatch(self, plan: &mut PlanBuilder<'a>) {
-        let form = Form::new(plan.gpu().tier(), self.input);
+        let form = Form::new(plan.gpu(), self.input);
         let mut bound: Vec<(Access, View)> =
             [&self.weight.words, &self.weight.scales].map(|tensor| (Access::Read, tensor.into())).into();
         bound.extend(self.input.bindings(self.weight.shape()[1]));
@@ -114,41 +114,38 @@ impl<'a> Product<'a> {
         pieces.extend(match (form, self.tiles) {
             (Form::Subgroups { .. }, Tiles::One) => Some(include_str!("matvec_one_across.wgsl")),
             (Form::Subgroups { .. }, Tiles::Pair { .. }) => Some(include_str!("matvec_pair_across.wgsl")),
-            (Form::Plain | Form::Each, _) => None,
+            (Form::Plain | Form::Each(_), _) => None,
         });
         pieces.extend(match self.input {
-            Input::Normed(_) => {
-                vec![
-                    include_str!("tile_f32.wgsl"),
-                    include_str!("matvec_lane.wgsl"),
-                    include_str!("matvec_normed_input.wgsl"),
-                ]
-            }
-            Input::Plain(_) => {
-                vec![
-                    include_str!("tile_f32.wgsl"),
-                    include_str!("matvec_lane.wgsl"),
-                    include_str!("matvec_plain_input.wgsl"),
-                ]
-            }
             Input::Quantized(_) => vec![include_str!("tile_int8.wgsl")],
+            _ => vec![include_str!("tile_f32.wgsl"), include_str!("matvec_lane.wgsl")],
+        });
+        pieces.push(match self.input {
+            Input::Normed(_) => include_str!("matvec_normed_input.wgsl"),
+            // The scales of whole numbers have seen to it.
+            Input::Plain(_) | Input::Quantized(_) => include_str!("matvec_plain_input.wgsl"),
         });
         pieces.extend(&self.store);
         pieces.push(match form {
             Form::Subgroups { .. } => include_str!("matvec_subgroups.wgsl"),
             Form::Plain => include_str!("matvec_plain.wgsl"),
-            Form::Each => include_str!("matvec_each.wgsl"),
+            Form::Each(_) => include_str!("matvec_each.wgsl"),
         });
         pieces
     }
 }
 
 impl Form {
-    /// Whole numbers are for invocations by themselves. Floats on the tier that prefers bytes take what runs everywhere.
-    fn new(tier: Tier, input: Input) -> Form {
-        if matches!(input, Input::Quantized(_)) { Form::Each } else { Form::of_floats(tier) }
+    /// Invocations are by themselves for whole numbers, and where the CPU stands for a GPU.
+    fn new(gpu: &Gpu, input: Input) -> Form {
+        match (input, gpu.tier()) {
+            (Input::Quantized(_), _) => Form::Each(Needs::Int8Dot),
+            (_, Tier::Plain | Tier::Int8) if gpu.report().software => Form::Each(Needs::Nothing),
+            (_, tier) => Form::of_floats(tier),
+        }
     }
 
+    /// What a GPU takes.
     fn of_floats(tier: Tier) -> Form {
         match tier {
             Tier::Subgroups { min_size, .. } => Form::Subgroups { min_size },
@@ -160,14 +157,14 @@ impl Form {
         match self {
             Form::Subgroups { .. } => Needs::Subgroups,
             Form::Plain => Needs::Nothing,
-            Form::Each => Needs::Int8Dot,
+            Form::Each(needs) => needs,
         }
     }
 
     fn workgroup_size(self) -> u32 {
         match self {
             Form::Subgroups { .. } | Form::Plain => WORKGROUP_SIZE,
-            Form::Each => EACH_WORKGROUP_SIZE,
+            Form::Each(_) => EACH_WORKGROUP_SIZE,
         }
     }
 
@@ -175,7 +172,7 @@ impl Form {
         match self {
             Form::Subgroups { min_size } => WORKGROUP_SIZE / min_size.min(WORKGROUP_SIZE),
             Form::Plain => WORKGROUP_SIZE / PLAIN_LANES,
-            Form::Each => EACH_WORKGROUP_SIZE,
+            Form::Each(_) => EACH_WORKGROUP_SIZE,
         }
     }
 

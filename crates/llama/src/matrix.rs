@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use format::layout::TILE;
 use format::{GgmlType, LaidRows};
-use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
+use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor, Tier};
 use kernels::{
     Attended, Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one,
     gate_up, made_up, matmul, matvec, qkv, residual,
@@ -49,6 +49,21 @@ struct Piece<'a> {
     first_row: usize,
     /// The activations, in the order of these rows' columns, and in whole numbers where they are multiplied so.
     input: Input<'a>,
+}
+
+/// What a product is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Floats,
+    /// Where weights are such, and there is room for the activations.
+    WholeNumbers,
+}
+
+impl Reads {
+    /// Of one token.
+    fn of_one(gpu: &Gpu) -> Reads {
+        if gpu.tier() == Tier::Int8 { Reads::WholeNumbers } else { Reads::Floats }
+    }
 }
 
 impl Matrix {
@@ -139,7 +154,8 @@ impl Matrix {
     }
 
     /// Adds `out = X Wᵀ` to the plan, for the step's tokens: a dispatch for each part. Where columns are in an order of
-    /// their own, a gather comes first, and where whole numbers are multiplied, their rounding; here as in all that follows.
+    /// their own, a gather comes first, and where whole numbers are multiplied, their rounding: here as the form says, in
+    /// all that follows as the tier does.
     pub(crate) fn product<'a>(
         &'a self,
         plan: &mut PlanBuilder<'a>,
@@ -149,7 +165,8 @@ impl Matrix {
         output: Output,
         out: &'a Tensor,
     ) {
-        self.pieces(plan, x.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+        let reads = if form == MatmulForm::WholeNumbers { Reads::WholeNumbers } else { Reads::Floats };
+        self.pieces(plan, x.into(), prepared, reads, |plan, Piece { weight, rows, first_row, input }| {
             matmul(form, plan, weight, rows, input, output.shifted(first_row), out);
         });
     }
@@ -162,7 +179,8 @@ impl Matrix {
         prepared: &'a Prepared,
         out: &'a Tensor,
     ) {
-        self.pieces(plan, input.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+        let reads = Reads::of_one(plan.gpu());
+        self.pieces(plan, input.into(), prepared, reads, |plan, Piece { weight, rows, first_row, input }| {
             matvec(plan, weight, rows, input, first_row, out);
         });
     }
@@ -175,7 +193,8 @@ impl Matrix {
         prepared: &'a Prepared,
         attending: Attending<'a>,
     ) {
-        self.pieces(plan, input.into(), prepared, |plan, Piece { weight, rows, first_row, input }| {
+        let reads = Reads::of_one(plan.gpu());
+        self.pieces(plan, input.into(), prepared, reads, |plan, Piece { weight, rows, first_row, input }| {
             qkv(plan, weight, rows, input, first_row, attending);
         });
     }
@@ -191,7 +210,8 @@ impl Matrix {
     ) -> bool {
         let is_one = self.parts.len() == 1 && self.orders.runs().len() == 1;
         if is_one {
-            self.pieces(plan, input.into(), prepared, |plan, Piece { weight, input, .. }| {
+            let reads = Reads::of_one(plan.gpu());
+            self.pieces(plan, input.into(), prepared, reads, |plan, Piece { weight, input, .. }| {
                 gate_up(plan, weight, input, act);
             });
         }
@@ -206,8 +226,10 @@ impl Matrix {
         attended: Attended<'a>,
         prepared: &'a Prepared,
     ) -> Input<'a> {
-        let is_alike = self.parts.iter().all(|part| part.weight.has_quants()) && !self.orders.is_any();
-        match prepared.room(self.columns).filter(|_| is_alike) {
+        let is_rounded = Reads::of_one(plan.gpu()) == Reads::WholeNumbers
+            && self.parts.iter().all(|part| part.weight.has_quants())
+            && !self.orders.is_any();
+        match prepared.room(self.columns).filter(|_| is_rounded) {
             Some(rounded) => {
                 attended.rounded(plan, rounded);
                 rounded.into()
@@ -225,7 +247,8 @@ impl Matrix {
         gain: &'a Tensor,
         stream: Stream<'a>,
     ) {
-        self.pieces(plan, x, prepared, |plan, Piece { weight, rows, first_row, input }| {
+        let reads = Reads::of_one(plan.gpu());
+        self.pieces(plan, x, prepared, reads, |plan, Piece { weight, rows, first_row, input }| {
             residual(plan, weight, rows, input, first_row, gain, stream);
         });
     }
@@ -235,6 +258,7 @@ impl Matrix {
         plan: &mut PlanBuilder<'a>,
         input: Input<'a>,
         prepared: &'a Prepared,
+        reads: Reads,
         mut add: impl FnMut(&mut PlanBuilder<'a>, Piece<'a>),
     ) {
         for run in self.orders.runs() {
@@ -242,7 +266,7 @@ impl Matrix {
             let mut rounded = None; // Once for all parts.
             for part in &self.parts {
                 let Some(rows) = part.of_its_own(&run.rows) else { continue };
-                let input = match part.weight.has_quants() {
+                let input = match part.weight.has_quants() && reads == Reads::WholeNumbers {
                     true => *rounded.get_or_insert_with(|| prepared.rounded(plan, input)),
                     false => input,
                 };

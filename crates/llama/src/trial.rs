@@ -71,7 +71,7 @@ impl Trial {
         let Trial { gpu, outline, layer, cache, .. } = self;
         gpu.turn_to(tier).await?;
         gpu.multiply_in(arithmetic).await?;
-        let rounded = rounded_columns(layer.matrices(), gpu.tier());
+        let rounded = rounded_columns(layer.matrices(), gpu);
         let columns = Columns { rounded, ..Columns::default() };
         let make = |make: &Allocator| Activations::new(make, &outline.config, TOKENS, columns);
         let buffers = gpu.allocate("the activations of a layer", make).await?;

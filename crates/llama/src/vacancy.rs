@@ -65,7 +65,7 @@ impl Vacancy {
     /// when they are asked for.
     pub async fn forward(&self, usual: &Sampling) -> Result<Forward, LlamaError> {
         let Vacancy { gpu, config, options, weights, caches } = self;
-        let (ordered, rounded) = (weights.ordered_columns(), weights.rounded_columns(gpu.tier()));
+        let (ordered, rounded) = (weights.ordered_columns(), weights.rounded_columns(gpu));
         let columns = Columns { ordered, rounded };
         let make = |make: &Allocator| Activations::new(make, config, options.chunk, columns);
         let buffers = gpu.allocate("the activations", make).await?;

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use format::{Checkpoint, GgmlType, LayerPart, TensorName};
-use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor, Tier};
+use gpu::{Allocator, Arithmetic, Gpu, GpuError, PlanBuilder, Tensor, Tier};
 use kernels::{Quantized, Stream, gather, weigh};
 
 use crate::LlamaError;
@@ -130,8 +130,8 @@ impl Weights {
     }
 
     /// The numbers of columns of the matrices that are multiplied with whole numbers.
-    pub(crate) fn rounded_columns(&self, tier: Tier) -> BTreeSet<usize> {
-        rounded_columns(self.matrices(), tier)
+    pub(crate) fn rounded_columns(&self, gpu: &Gpu) -> BTreeSet<usize> {
+        rounded_columns(self.matrices(), gpu)
     }
 
     /// Adds the look-up of `tokens`, `[1, chunk]`, to the plan: `out` is `[chunk, hidden_size]`.
@@ -204,8 +204,9 @@ impl LayerWeights {
 /// The numbers of columns of those matrices that a tier multiplies with whole numbers.
 pub(crate) fn rounded_columns<'a>(
     matrices: impl IntoIterator<Item = &'a Matrix>,
-    tier: Tier,
+    gpu: &Gpu,
 ) -> BTreeSet<usize> {
-    let quantized = matrices.into_iter().filter(|matrix| tier == Tier::Int8 && matrix.has_quants());
+    let is_any = gpu.tier() == Tier::Int8 || gpu.arithmetic() == Arithmetic::WholeNumbers;
+    let quantized = matrices.into_iter().filter(|matrix| is_any && matrix.has_quants());
     quantized.map(Matrix::columns).filter(|columns| Quantized::fits(*columns)).collect()
 }

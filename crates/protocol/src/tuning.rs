@@ -20,19 +20,19 @@ pub struct TuningReport {
     pub rows: Vec<TuningRow>,
     /// What is used, unless other kernels are asked for by name.
     pub chosen: Kernels,
-    /// What they multiply many tokens in. None where it is not floats, or was not tried yet.
+    /// What many tokens are multiplied in. None where that was not tried.
     #[serde(default)]
     pub prefill: Option<PrefillReport>,
     /// Seconds that all of it took, most of them for compiling.
     pub seconds: f64,
 }
 
-/// Floats against halves, for many tokens at once.
+/// Floats against halves and whole numbers, for many tokens at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrefillReport {
-    /// The chosen kernels, which multiply floats, and then halves.
+    /// Kernels that multiply floats, the chosen ones if they do, and then the others.
     pub rows: Vec<TuningRow>,
-    /// Either of them.
+    /// One of them.
     pub chosen: Kernels,
     /// So many tokens.
     pub tokens: usize,

@@ -25,12 +25,13 @@ use super::tuning;
 const COUNTED: usize = 4;
 
 /// What a decoded token may ask of the GPU at a short context, for each layer and for the rest; and how many of the products
-/// among them are each preceded by a rounding, where they are of whole numbers. Splits of attention are put together by
-/// one of those.
+/// among them are each preceded by a rounding, where they are of whole numbers. Where the CPU stands for the GPU one of
+/// those puts splits of attention together, or else a dispatch of its own.
 const DISPATCHES_A_LAYER: usize = 5;
 const DISPATCHES_BESIDES: usize = 5;
 const PRODUCTS_A_LAYER: usize = 4;
 const PRODUCTS_BESIDES: usize = 1;
+const COMBINATIONS_A_LAYER: usize = 1;
 
 /// How much longer a token may take than its matrix products by themselves.
 const MOST_BESIDE_PRODUCTS: f64 = 1.15;
@@ -198,9 +199,12 @@ fn gpu_counts(engine: &Engine) -> Option<Counts> {
 
 fn most_dispatches(model: &llama::Model) -> usize {
     let layers = model.config().num_hidden_layers;
-    let is_rounded = model.gpu().tier() == Tier::Int8;
-    let roundings = if is_rounded { layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES } else { 0 };
-    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + roundings
+    let more = match model.gpu().tier() {
+        Tier::Int8 => layers * PRODUCTS_A_LAYER + PRODUCTS_BESIDES,
+        Tier::Plain if model.gpu().report().software => layers * COMBINATIONS_A_LAYER,
+        Tier::Plain | Tier::Subgroups { .. } => 0,
+    };
+    layers * DISPATCHES_A_LAYER + DISPATCHES_BESIDES + more
 }
 
 fn count_rows(counts: Counts, most_dispatches: usize) -> [Row; 5] {

@@ -40,11 +40,13 @@ pub(super) async fn check(engine: &mut Engine, stop: &StopFlag) -> Result<Accura
     Ok(report)
 }
 
-/// What of its kernels is off by most: halves, where many tokens are multiplied in them.
+/// What of its kernels is off by most: those for many tokens, where they round.
 fn judged(backend: &Backend) -> Kernels {
-    match backend {
-        Backend::Gpu(model) if model.gpu().arithmetic() == Arithmetic::Halves => Kernels::Halves,
-        _ => backend.kernels(),
+    let Backend::Gpu(model) = backend else { return backend.kernels() };
+    match model.gpu().arithmetic() {
+        Arithmetic::Halves => Kernels::Halves,
+        Arithmetic::WholeNumbers => Kernels::Int8,
+        Arithmetic::Floats => backend.kernels(),
     }
 }
 

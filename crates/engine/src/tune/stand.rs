@@ -7,7 +7,7 @@ use llama::{Attempt, LlamaError, Outline, Trial};
 use protocol::Kernels;
 use web_time::Instant;
 
-use super::tier;
+use super::{arithmetic, tier};
 use crate::EngineError;
 
 /// What a person reads of a compiler's or a driver's message.
@@ -30,7 +30,7 @@ pub(super) trait Stand {
 pub(super) enum Round {
     /// A token.
     Decode,
-    /// Many, by kernels that multiply floats or, beside them, halves.
+    /// Many, by kernels that multiply floats or, beside them, halves or whole numbers.
     Prefill(Kernels),
 }
 
@@ -39,7 +39,7 @@ impl Round {
     pub(super) fn kernels(self) -> Vec<Kernels> {
         match self {
             Round::Decode => vec![Kernels::Plain, Kernels::Subgroups, Kernels::Int8],
-            Round::Prefill(floats) => vec![floats, Kernels::Halves],
+            Round::Prefill(floats) => vec![floats, Kernels::Halves, Kernels::Int8],
         }
     }
 
@@ -61,9 +61,9 @@ impl Round {
 
     /// What the device is turned to.
     fn way(self, kernels: Kernels) -> (Kernels, Arithmetic) {
-        match (self, kernels) {
-            (Round::Prefill(floats), Kernels::Halves) => (floats, Arithmetic::Halves),
-            _ => (kernels, Arithmetic::Floats),
+        match self {
+            Round::Prefill(floats) => (floats, arithmetic(kernels)),
+            Round::Decode => (kernels, Arithmetic::Floats),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Trials on a stand whose kernels do as they are told. Those of halves, and those on a device, are in files of their own.
+//! Trials on a stand whose kernels do as they are told. Those for many tokens, and those on a device, are in files of their own.
 
 mod device;
-mod halves;
+mod many;
 mod timing;
 
 use std::cell::{Cell, RefCell};
@@ -52,13 +52,16 @@ const OUTPUT: [f32; 4] = [1.0, -1.0, 1.0, -1.0];
 /// What floats take for many tokens.
 const FLOATS: Does = Give(0.0, 20.0);
 
+/// What is tried, and for what.
+type Way = (Round, Kernels);
+
 struct FakeStand {
     does: [Does; 3],
-    /// What halves do beside [`FLOATS`].
-    halves: Does,
-    asked: Rc<RefCell<Vec<Kernels>>>,
+    /// What halves and whole numbers do beside [`FLOATS`].
+    many: [Does; 2],
+    asked: Rc<RefCell<Vec<Way>>>,
     /// What was timed, and what it took.
-    runs: Rc<RefCell<Vec<(Kernels, f64)>>>,
+    runs: Rc<RefCell<Vec<(Way, f64)>>>,
     timed: usize,
     /// Whether they hang.
     hangs: Rc<Cell<bool>>,
@@ -67,17 +70,16 @@ struct FakeStand {
 }
 
 impl FakeStand {
-    fn new(does: [Does; 3], halves: Does, stop: &StopFlag) -> FakeStand {
+    fn new(does: [Does; 3], many: [Does; 2], stop: &StopFlag) -> FakeStand {
         let (asked, runs, hangs) = (Rc::default(), Rc::default(), Rc::default());
-        FakeStand { does, halves, asked, runs, timed: 0, hangs, stop: stop.clone() }
+        FakeStand { does, many, asked, runs, timed: 0, hangs, stop: stop.clone() }
     }
 
     fn does(&self, round: Round, kernels: Kernels) -> Does {
-        if kernels == Halves {
-            return self.halves;
-        }
-        if round != Round::Decode {
-            return FLOATS;
+        match (round, kernels, self.many) {
+            (Round::Prefill(_), Halves, [does, _]) | (Round::Prefill(_), Int8, [_, does]) => return does,
+            (Round::Prefill(_), ..) => return FLOATS,
+            (Round::Decode, ..) => {}
         }
         self.does[[Plain, Subgroups, Int8].iter().position(|known| *known == kernels).unwrap()]
     }
@@ -91,9 +93,7 @@ impl FakeStand {
 
 impl Stand for FakeStand {
     async fn output(&mut self, round: Round, kernels: Kernels) -> Result<Vec<f32>, Fault> {
-        if round == Round::Decode || kernels == Halves {
-            self.asked.borrow_mut().push(kernels);
-        }
+        self.asked.borrow_mut().push((round, kernels));
         let off_by =
             |error: f32| OUTPUT.iter().enumerate().map(move |(at, x)| if at == 2 { x + error } else { *x });
         match self.does(round, kernels) {
@@ -111,7 +111,7 @@ impl Stand for FakeStand {
         match self.does(round, kernels) {
             Give(_, microseconds) => {
                 let seconds = microseconds * 1e-6 * times as f64;
-                self.runs.borrow_mut().push((kernels, seconds));
+                self.runs.borrow_mut().push(((round, kernels), seconds));
                 Ok(seconds)
             }
             HangAt(time) => {
@@ -128,26 +128,27 @@ impl Stand for FakeStand {
 /// Seconds of a run that is long enough.
 const RUN: f64 = 0.04;
 
-/// What comes of trying, which kernels were asked for an output, and what is excluded after it; on a device without halves.
+/// What comes of trying, which kernels were asked for an output of a token, and what is excluded after it; on a device that
+/// has nothing but floats for many.
 fn try_with(
     aside: &MemoryAside,
     does: [Does; 3],
     untried: Kernels,
 ) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
-    let (report, mut asked, excluded) = try_halves(aside, does, NotExist, untried);
-    asked.retain(|kernels| *kernels != Halves);
-    (report, asked, excluded)
+    let (report, asked, excluded) = try_many(aside, does, [NotExist; 2], untried);
+    let of_one = asked.into_iter().filter(|(round, _)| *round == Round::Decode);
+    (report, of_one.map(|(_, kernels)| kernels).collect(), excluded)
 }
 
-/// The same on one that has them.
-fn try_halves(
+/// The same on one that has others, and for both rounds.
+fn try_many(
     aside: &MemoryAside,
     does: [Does; 3],
-    halves: Does,
+    many: [Does; 2],
     untried: Kernels,
-) -> (TuningReport, Vec<Kernels>, Vec<Excluded>) {
+) -> (TuningReport, Vec<Way>, Vec<Excluded>) {
     let underway = Underway::default();
-    let stand = FakeStand::new(does, halves, &StopFlag::default());
+    let stand = FakeStand::new(does, many, &StopFlag::default());
     let asked = stand.asked.clone();
     let mut book = block_on(Book::open(aside, &underway, "here"));
     let trials = Trials::new(stand, &mut book, SOON, pause(), &StopFlag::default());
@@ -260,7 +261,7 @@ fn none_that_are_excluded_are_chosen_while_there_are_others() {
 /// A visit in which kernels hang and nobody waits: what tried them is let go of, or the page goes down.
 fn let_go_of(aside: &MemoryAside, does: [Does; 3]) -> Underway {
     let underway = Underway::default();
-    let stand = FakeStand::new(does, NotExist, &StopFlag::default());
+    let stand = FakeStand::new(does, [NotExist; 2], &StopFlag::default());
     let hangs = stand.hangs.clone();
     {
         let mut book = block_on(Book::open(aside, &underway, "here"));
@@ -311,7 +312,7 @@ fn trials_that_are_stopped_end_at_once_and_change_nothing() {
         let before = try_with(&aside, [Give(0.0, 50.0), Give(0.0, 40.0), NotExist], Subgroups).0;
         for _ in 0..2 {
             let (underway, stop) = (Underway::default(), StopFlag::default());
-            let stand = FakeStand::new(does, NotExist, &stop);
+            let stand = FakeStand::new(does, [NotExist; 2], &stop);
             let mut book = block_on(Book::open(&aside, &underway, "here"));
             let trials = Trials::new(stand, &mut book, Duration::MAX, pause(), &stop);
             assert_eq!(block_on(trials.run(Subgroups)), None, "{does:?}");

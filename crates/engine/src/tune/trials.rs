@@ -1,5 +1,5 @@
-//! The trials: each kind of kernels is compared with the plain ones, and those that are right run against each other. Then,
-//! where the chosen ones multiply many tokens in floats, halves are tried against floats in the same way.
+//! The trials: each kind of kernels is compared with the plain ones, and those that are right run against each other. Then
+//! halves and whole numbers are tried against floats in the same way, for many tokens.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::error::EngineError;
 /// Seconds that may be spent on timing in all.
 const BUDGET: f64 = 1.0;
 
-/// Those of them for a token alone. What it leaves is for many: there are two kinds then, and not three.
-const DECODE_BUDGET: f64 = 0.6;
+/// Those of them for a token alone. What it leaves is for many: three kinds, too.
+const DECODE_BUDGET: f64 = 0.5;
 
 /// A run takes so long that the way to the GPU and back counts little, and no driver loses patience. Doubling until one does
 /// takes less than four times as long, and a run then less than twice: three turns at least fit the budget, unless already
 /// a layer by itself takes too long.
-const RUN_SECONDS: f64 = 0.02;
+const RUN_SECONDS: f64 = 0.016;
 
 /// Most layers in a run.
 const MOST_TIMES: usize = 512;
@@ -89,15 +89,21 @@ impl<'t, 'a, S: Stand, A: Aside> Trials<'t, 'a, S, A> {
     async fn report(&mut self, untried: Kernels) -> Option<TuningReport> {
         let started = Instant::now();
         let rows = self.rows(Round::Decode).await?;
-        // Where all are excluded one has to be taken all the same.
-        let mut others = [untried].into_iter().chain(Round::Decode.kernels());
-        let untried = others.find(|it| self.book.excluded(*it).is_none()).unwrap_or(untried);
-        let chosen = choose(&rows, untried);
-        let prefill = match chosen {
-            Kernels::Plain | Kernels::Subgroups => Some(self.prefill(chosen).await?),
-            _ => None,
-        };
+        let chosen = self.choose(&rows, untried);
+        let floats = if chosen == Kernels::Subgroups { chosen } else { Kernels::Plain };
+        let prefill = Some(self.prefill(floats).await?);
+        // What many tokens have shown to be wrong is nothing for one.
+        let chosen = if self.book.excluded(chosen).is_some() { self.choose(&rows, untried) } else { chosen };
         Some(TuningReport { rows, chosen, prefill, seconds: started.elapsed().as_secs_f64() })
+    }
+
+    /// The fastest of those for a token that are not excluded. Where all are, one has to be taken all the same.
+    fn choose(&self, rows: &[TuningRow], untried: Kernels) -> Kernels {
+        let is_excluded = |kernels| self.book.excluded(kernels).is_some();
+        let mut others = [untried].into_iter().chain(Round::Decode.kernels());
+        let untried = others.find(|it| !is_excluded(*it)).unwrap_or(untried);
+        let rows: Vec<TuningRow> = rows.iter().filter(|row| !is_excluded(row.kernels)).cloned().collect();
+        choose(&rows, untried)
     }
 
     async fn prefill(&mut self, floats: Kernels) -> Option<PrefillReport> {

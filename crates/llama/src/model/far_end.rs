@@ -232,7 +232,8 @@ fn check(tier: TierChoice, kv: KvType, bound: f64) {
 
 #[test]
 fn in_floats() {
-    check(TierChoice::Subgroups, KvType::F32, 1e-5);
+    // A prompt's attention adds up values position by position: half of this at the end of so many.
+    check(TierChoice::Subgroups, KvType::F32, 3e-5);
 }
 
 #[test]

@@ -60,8 +60,7 @@ fn a_gpu_is_tuned_once_and_others_when_it_is_asked_for() {
     let many = report.prefill.iter().flat_map(|prefill| &prefill.rows);
     let mut rows = report.rows.iter().chain(many);
     assert!(rows.all(|row| row.microseconds.is_some_and(|time| time > 0.0)), "{report:?}");
-    let in_halves = report.prefill.as_ref().is_some_and(|prefill| prefill.chosen == Halves);
-    assert_eq!(hardware.arithmetic() == Arithmetic::Halves, in_halves);
+    assert_eq!(hardware.arithmetic(), arithmetic(report.prefill.as_ref().unwrap().chosen));
     assert_eq!((kernels(hardware.tier()), &first.excluded), (report.chosen, &Vec::new()));
     // The same but for what JSON rounds, so they were not tried again.
     let is_first = |tuned: &Tuned| {
