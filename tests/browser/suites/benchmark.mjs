@@ -83,10 +83,9 @@ export async function benchmark({ browser }) {
     checkTuning(report.tuning);
     assert.deepEqual(report.device.excluded, []);
     const rows = await tab.page.$$eval('[data-testid="tuning-row"]', (rows) => rows.map((row) => row.textContent));
-    // Those that multiply floats have two rows more, for many tokens, of which one is chosen, too.
-    const rounds = report.tuning.prefill ? 2 : 1;
-    assert.equal(rows.length, rounds === 2 ? 5 : 3);
-    assert.equal(rows.filter((row) => row.includes("(chosen)")).length, rounds, rows.join("; "));
+    // Three for a token and three for many, and one of each is chosen.
+    assert.equal(rows.length, 6);
+    assert.equal(rows.filter((row) => row.includes("(chosen)")).length, 2, rows.join("; "));
     assert.equal(await app.has("excluded"), false);
     await checkTroubles(tab);
     await tab.context.close();
@@ -105,15 +104,15 @@ function checkTuning({ rows, chosen, prefill }) {
     assert.equal(microseconds > 0, verdict.is !== "untried", JSON.stringify(rows));
   }
   assert.ok(rows.some(({ kernels, microseconds }) => kernels === chosen && microseconds > 0), chosen);
-  assert.equal(prefill === null, chosen === "int8", JSON.stringify(prefill));
-  if (prefill) checkPrefill(prefill, chosen);
+  checkPrefill(prefill, chosen === "subgroups" ? chosen : "plain");
 }
 
-/** That halves were compared with floats where there are any: SwiftShader has none. */
+/** That halves and whole numbers were compared with floats where there are any: SwiftShader has no halves. */
 function checkPrefill({ rows, chosen }, floats) {
-  assert.deepEqual(rows.map(({ kernels }) => kernels), [floats, "halves"]);
+  assert.deepEqual(rows.map(({ kernels }) => kernels), [floats, "halves", "int8"]);
   assert.equal(rows[0].verdict.is, "reference");
   assert.equal(rows[1].verdict.is, browserName === "firefox" ? "right" : "untried", JSON.stringify(rows));
+  assert.equal(rows[2].verdict.is, "right", JSON.stringify(rows));
   assert.ok(rows.some(({ kernels, microseconds }) => kernels === chosen && microseconds > 0), chosen);
 }
 
