@@ -25,10 +25,11 @@ mod probe_int8;
 mod readback;
 mod step;
 mod tensor;
+mod tier;
 mod upload;
 
 pub use counters::Counts;
-pub use device::{Arithmetic, Gpu, Limits, Report, Tier, TierChoice};
+pub use device::{Gpu, Limits, Report};
 pub use error::GpuError;
 pub use kernel::{Access, Constant, Dialect, Kernel, Needs};
 pub use nudge::Pause;
@@ -36,3 +37,4 @@ pub use plan::{Extent, Plan, PlanBuilder};
 pub use readback::Receipt;
 pub use step::Step;
 pub use tensor::{Allocator, Tensor, UNIFORM_BYTES, View};
+pub use tier::{Arithmetic, Tier, TierChoice};

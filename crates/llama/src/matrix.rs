@@ -6,16 +6,22 @@
 //!
 //! Columns may be in an order that is not the activations', and not the same for all rows: see [`ColumnOrders`].
 
+mod part;
+mod reads;
+
 use std::ops::Range;
 
 use format::layout::TILE;
 use format::{GgmlType, LaidRows};
-use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor, Tier};
+use gpu::{Allocator, Gpu, GpuError, PlanBuilder, Tensor};
 use kernels::{
-    Attended, Attending, Input, MatmulForm, Normed, Output, Stream, Weight, WeightType, embed, embed_one,
-    gate_up, made_up, matmul, matvec, qkv, residual,
+    Attended, Attending, Input, MatmulForm, Normed, Output, Stream, Weight, embed, embed_one, gate_up,
+    made_up, matmul, matvec, qkv, residual,
 };
 
+pub(crate) use self::part::Stack;
+use self::part::{Part, merge};
+use self::reads::Reads;
 use crate::column_order::ColumnOrders;
 use crate::prepared::Prepared;
 
@@ -27,19 +33,6 @@ pub(crate) struct Matrix {
     orders: ColumnOrders,
 }
 
-#[derive(Debug)]
-struct Part {
-    first_row: usize,
-    weight: Weight,
-}
-
-/// Rows of one type, to be stacked on others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stack {
-    pub(crate) dtype: WeightType,
-    pub(crate) rows: usize,
-}
-
 /// What one dispatch of a product computes.
 struct Piece<'a> {
     weight: &'a Weight,
@@ -49,21 +42,6 @@ struct Piece<'a> {
     first_row: usize,
     /// The activations, in the order of these rows' columns, and in whole numbers where they are multiplied so.
     input: Input<'a>,
-}
-
-/// What a product is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reads {
-    Floats,
-    /// Where weights are such, and there is room for the activations.
-    WholeNumbers,
-}
-
-impl Reads {
-    /// Of one token.
-    fn of_one(gpu: &Gpu) -> Reads {
-        if gpu.tier() == Tier::Int8 { Reads::WholeNumbers } else { Reads::Floats }
-    }
 }
 
 impl Matrix {
@@ -165,7 +143,7 @@ impl Matrix {
         output: Output,
         out: &'a Tensor,
     ) {
-        let reads = if form == MatmulForm::WholeNumbers { Reads::WholeNumbers } else { Reads::Floats };
+        let reads = Reads::of_many(form);
         self.pieces(plan, x.into(), prepared, reads, |plan, Piece { weight, rows, first_row, input }| {
             matmul(form, plan, weight, rows, input, output.shifted(first_row), out);
         });
@@ -306,28 +284,6 @@ impl Matrix {
             embed_one(plan, &part.weight, part.first_row, tokens, gain, stream);
         }
     }
-}
-
-impl Part {
-    /// Which of the matrix's `rows` it has, counted from its own first; none if it has none of them.
-    fn of_its_own(&self, rows: &Range<usize>) -> Option<Range<usize>> {
-        let [count, _] = self.weight.shape();
-        let from = rows.start.max(self.first_row);
-        let to = rows.end.min(self.first_row + count);
-        (from < to).then(|| from - self.first_row..to - self.first_row)
-    }
-}
-
-/// Neighbours of one type share a buffer, if the seam falls between two tiles of 4 rows.
-fn merge(stacks: &[Stack]) -> Vec<Stack> {
-    let mut merged: Vec<Stack> = Vec::new();
-    for &stack in stacks {
-        match merged.last_mut() {
-            Some(last) if last.dtype == stack.dtype && last.rows % 4 == 0 => last.rows += stack.rows,
-            _ => merged.push(stack),
-        }
-    }
-    merged
 }
 
 #[cfg(test)]

@@ -273,7 +273,8 @@ fn only_an_order_costs() {
     let model = |order| Quantization { zeros: Zeros::Middle, order }.of(&golden);
     let sorted = model(Order::Sorted);
     let plain = cost(&sorted.gptq_without_index());
-    assert_eq!(plain.0, 5 * LAYERS + 3);
+    // Where the CPU stands for a GPU, splits of attention are put together in each layer.
+    assert_eq!(plain.0, 6 * LAYERS + 3);
     assert_eq!(cost(&sorted.gptq_v1()), plain, "an index in order");
 
     let (dispatches, _) = cost(&model(Order::ByInput).gptq_v1());

@@ -1,5 +1,5 @@
 use gpu::{Tier, TierChoice};
-use kernels::StepParams;
+use kernels::{StepParams, WeightType};
 use pollster::block_on;
 
 use super::*;
