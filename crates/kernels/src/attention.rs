@@ -48,15 +48,15 @@ impl AttentionForm {
 pub fn attention<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, out: &'a Tensor) {
     assert_eq!(q.shape(), out.shape(), "attention: out");
     let grid = [Extent::Tokens(1), Extent::IfWhole];
-    dispatch(plan, q, cache, include_str!("attention_whole.wgsl"), &[out], grid);
+    dispatch(plan, q, cache, &[include_str!("attention_whole.wgsl")], &[out], grid);
 }
 
-/// The dispatches for the parts of the cache. `piece` says which positions a workgroup takes and where its sums go.
+/// The dispatches for the parts of the cache. `pieces` say which positions a workgroup takes and where its sums go.
 pub(crate) fn dispatch<'a>(
     plan: &mut PlanBuilder<'a>,
     q: &'a Tensor,
     cache: &'a KvCache,
-    piece: &'static str,
+    pieces: &[&'static str],
     outputs: &[&'a Tensor],
     [tokens, splits]: [Extent; 2],
 ) {
@@ -68,7 +68,7 @@ pub(crate) fn dispatch<'a>(
     for part in cache.parts() {
         let kernel = Kernel {
             name: "attention",
-            wgsl: vec![STEP, quad, kv, piece, include_str!("attention.wgsl")],
+            wgsl: [&[STEP, quad, kv], pieces, &[include_str!("attention.wgsl")]].concat(),
             bindings: BINDINGS[..3 + outputs.len()].to_vec(),
             needs: Needs::Nothing,
         };
@@ -94,7 +94,7 @@ pub(crate) fn constants(cache: &KvCache, part: &KvPart, group: usize) -> Vec<Con
 
 /// Attention without barriers: what differs between one token's, in splits, and many tokens', whole.
 pub(crate) struct Each<'a> {
-    pub(crate) piece: &'static str,
+    pub(crate) pieces: Vec<&'static str>,
     pub(crate) q: (Access, View<'a>),
     pub(crate) outputs: Vec<&'a Tensor>,
     /// How many a workgroup takes, and how many workgroups there are.
@@ -113,7 +113,7 @@ impl<'a> Each<'a> {
         for part in cache.parts() {
             let kernel = Kernel {
                 name: "attention_each",
-                wgsl: vec![STEP, quad, kv, self.piece, include_str!("attention_each.wgsl")],
+                wgsl: [&[STEP, quad, kv], &self.pieces[..], &[include_str!("attention_each.wgsl")]].concat(),
                 bindings: [vec![*access], BINDINGS[1..3 + self.outputs.len()].to_vec()].concat(),
                 needs: Needs::Nothing,
             };

@@ -74,7 +74,7 @@ fn tiled<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, out:
 
 fn each<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, out: &'a Tensor) {
     let each = Each {
-        piece: include_str!("attention_each_whole.wgsl"),
+        pieces: vec![include_str!("attention_each_whole.wgsl")],
         q: (Access::Read, q.into()),
         outputs: vec![out],
         tokens: (EACH_TOKENS, Extent::Tokens(EACH_TOKENS)),

@@ -8,6 +8,9 @@ use crate::kv::{Heads, KvCache, POSITION_BLOCK};
 use crate::quantize::{Quantized, quantize, quantize_splits};
 use crate::step::STEP;
 
+/// Where a split lies, and what it comes to.
+const SPLIT: &str = include_str!("attention_splits.wgsl");
+
 /// What combines splits.
 pub(crate) const COMBINED: &str = include_str!("attention_combined.wgsl");
 
@@ -121,12 +124,13 @@ impl<'a> Attended<'a> {
 fn together<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
     let grid = [Extent::Fixed(1), Extent::Splits];
     let outputs = [&room.sums, &room.weights];
-    attention::dispatch(plan, q, cache, include_str!("attention_split.wgsl"), &outputs, grid);
+    let pieces = [SPLIT, include_str!("attention_split.wgsl")];
+    attention::dispatch(plan, q, cache, &pieces, &outputs, grid);
 }
 
 fn each<'a>(plan: &mut PlanBuilder<'a>, q: &'a Tensor, cache: &'a KvCache, room: &'a SplitRoom) {
     let each = Each {
-        piece: include_str!("attention_each_split.wgsl"),
+        pieces: vec![SPLIT, include_str!("attention_each_split.wgsl")],
         q: (Access::Uniform, q.rows(0..1)),
         outputs: vec![&room.sums, &room.weights],
         tokens: (1, Extent::Fixed(1)),

@@ -1,8 +1,8 @@
 //! Matrix-vector products, the work of decoding: what they share, and the one that only stores its result.
 //!
 //! Three forms of one operation: with subgroups, one of them owns a tile of rows and sums across its lanes at the end;
-//! without, 16 lanes own it and meet in workgroup memory behind one barrier; and in whole numbers, where the CPU stands for a
-//! GPU, an invocation owns it alone. What happens to a finished tile is each operation's own: see [`qkv`](crate::qkv),
+//! without, 16 lanes own it and meet in workgroup memory behind one barrier; and in whole numbers, or where the CPU stands for
+//! a GPU, an invocation owns it alone. What happens to a finished tile is each operation's own: see [`qkv`](crate::qkv),
 //! [`gate_up`](crate::gate_up) and [`residual`](crate::residual).
 
 use std::ops::Range;

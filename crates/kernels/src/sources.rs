@@ -28,6 +28,7 @@ hashes! {
     "attention_each_split.wgsl",
     "attention_each_whole.wgsl",
     "attention_split.wgsl",
+    "attention_splits.wgsl",
     "attention_tiled.wgsl",
     "attention_whole.wgsl",
     "best.wgsl",
